@@ -1,0 +1,227 @@
+"""Verdicts from p values: each comparison, each rule, the whole policy; the gate recomputes them here."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from audit.engine.wording import bound_words, sentence
+from audit.result import (
+    Comparison,
+    Finding,
+    Group,
+    Policy,
+    Rule,
+    RuleVerdict,
+    Verdict,
+    Waiver,
+    group_name,
+)
+
+DECIDING = ("blocker", "major")
+"""Severities that decide the verdict; any other is reported."""
+
+Judged = tuple[Finding, bool]
+"""A finding, and whether its comparison is reported only."""
+Ranking = list[tuple[int, int, int, int]]
+"""(index of the comparison, its rank from 1, hypotheses rejected in its family, their number m)."""
+
+
+def holm_adjusted(p: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p values, shape (m,), in the order given (Holm 1979).
+
+    Rejecting those at most α keeps the chance of any false rejection at α, whatever the
+    dependence. 1 means no evidence at all.
+
+    >>> holm_adjusted([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p)
+    running = 0.0
+    for rank, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        running = max(running, min(1.0, (len(p) - rank) * p[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def violation_level(rank: int, rejected: int, m: int, alpha: float) -> float:
+    """Level of the two-sided interval that agrees with the Holm-adjusted test of this rank.
+
+    1 − 2α/(m − min(r, R+1) + 1): with one hypothesis it is the level of a pass, 1 − 2α.
+
+    >>> violation_level(1, 0, 1, 0.05)
+    0.9
+    >>> violation_level(3, 1, 10, 0.05) == 1 - 0.1 / 9
+    True
+    """
+    return 1 - 2 * alpha / (m - min(rank, rejected + 1) + 1)
+
+
+def look_alpha(alpha: float, look: int | None) -> float:
+    """The level at the j-th look, α/(j(j+1)), which sums to α over all looks; α where none are counted.
+
+    >>> look_alpha(0.06, 2)
+    0.01
+    """
+    return alpha if look is None else alpha / (look * (look + 1))
+
+
+def ranked(comparisons: Sequence[Comparison], policy: Policy) -> Ranking:
+    """Rank, rejections and size of its Holm family for each comparison that can be tested."""
+    found: Ranking = []
+    for family in _families(comparisons, policy):
+        adjusted = holm_adjusted([p for p, _ in family])
+        rejected = sum(value <= policy.alpha for value in adjusted)
+        order = sorted(range(len(family)), key=lambda i: family[i][0])
+        for rank, position in enumerate(order, start=1):
+            found += [(index, rank, rejected, len(family)) for index in family[position][1]]
+    return sorted(found)
+
+
+def adjusted_p(comparisons: Sequence[Comparison], policy: Policy) -> dict[int, float]:
+    """Holm-adjusted p_violation by the comparison's index; absent where it cannot be tested."""
+    return {
+        index: value
+        for family in _families(comparisons, policy)
+        for value, (_, members) in zip(holm_adjusted([p for p, _ in family]), family, strict=True)
+        for index in members
+    }
+
+
+def _families(comparisons: Sequence[Comparison], policy: Policy) -> list[list[tuple[float, list[int]]]]:
+    """The families over which Holm runs, each a list of hypotheses (p value, indices of comparisons)."""
+    grouped: dict[object, list[int]] = defaultdict(list)
+    for index, c in enumerate(comparisons):
+        grouped[(c.rule, c.metric, c.comparison, c.grouping, c.stratum)].append(index)
+    families: dict[str, list[tuple[float, list[int]]]] = defaultdict(list)
+    for members in grouped.values():
+        first = comparisons[members[0]]
+        family = families["" if policy.family == "policy" else first.rule]
+        tested = [(p, i) for i in members if (p := comparisons[i].p_violation) is not None]
+        mirrored = len(members) == 2 and all(comparisons[i].reference == "rest" for i in members)
+        if mirrored and tested:
+            family.append((min(p for p, _ in tested), [i for _, i in tested]))
+        else:
+            family += [(p, [i]) for p, i in tested]
+    return list(families.values())
+
+
+def judge(
+    comparisons: Sequence[Comparison], policy: Policy
+) -> tuple[tuple[Finding, ...], tuple[RuleVerdict, ...], Verdict]:
+    """Findings in the order of `comparisons`, a verdict per rule, and the worst of the deciding rules.
+
+    A comparison passes where p_pass ≤ α and nothing blocks it, violates where its Holm-adjusted
+    p_violation ≤ α, and is inconclusive otherwise. A rule passes where all its comparisons that
+    count pass; a rule with none, and a policy without a deciding rule, is inconclusive.
+    """
+    rules = {rule.id: rule for rule in policy.rules}
+    adjusted = adjusted_p(comparisons, policy)
+    findings = []
+    of_rule: dict[str, list[Judged]] = defaultdict(list)
+    for index, comparison in enumerate(comparisons):
+        rule = rules.get(comparison.rule)
+        if rule is None:
+            raise ValueError(f"a comparison belongs to the rule {comparison.rule!r}, which the policy lacks")
+        finding = _finding(comparison, rule, policy, adjusted.get(index))
+        findings.append(finding)
+        of_rule[rule.id].append((finding, comparison.reported_only))
+    verdicts = tuple(_rule_verdict(rule, of_rule[rule.id]) for rule in policy.rules)
+    deciding = [v.verdict for v in verdicts if rules[v.rule].severity in DECIDING]
+    return tuple(findings), verdicts, Verdict.worst(deciding)
+
+
+def verdict_of(comparison: Comparison, rule: Rule, alpha: float, adjusted: float | None) -> Verdict:
+    """What one comparison comes to, its Holm-adjusted p_violation given (None: not testable)."""
+    if rule.judge == "estimate":
+        outside = comparison.by_point == Verdict.VIOLATION
+        inside = comparison.by_point == Verdict.PASS
+    else:
+        outside = adjusted is not None and adjusted <= alpha
+        inside = comparison.p_pass is not None and comparison.p_pass <= alpha
+    if outside:
+        return Verdict.VIOLATION
+    if inside and comparison.blocked is None:
+        return Verdict.PASS
+    return Verdict.INCONCLUSIVE
+
+
+def _finding(c: Comparison, rule: Rule, policy: Policy, adjusted: float | None) -> Finding:
+    verdict = verdict_of(c, rule, policy.alpha, adjusted)
+    return Finding(
+        rule=c.rule,
+        metric=c.metric,
+        comparison=c.comparison,
+        bound=bound_words(rule.lower, rule.upper),
+        grouping=c.grouping,
+        group=c.group,
+        reference=c.reference,
+        value=c.value,
+        low=c.low,
+        high=c.high,
+        verdict=verdict,
+        why=sentence(c, rule, policy, verdict, adjusted),
+        rows_needed=c.rows_needed if verdict is Verdict.INCONCLUSIVE else None,
+        severity=rule.severity,
+        waived=None if verdict is Verdict.PASS else waiver_for(rule.waivers, c.group),
+        stratum=c.stratum,
+    )
+
+
+def waiver_for(waivers: Iterable[Waiver], group: Group) -> Waiver | None:
+    """The waiver that covers this group, the one that lasts longest; None where none does."""
+    name = group_name(group)
+    covering = [w for w in waivers if not w.groups or name in w.groups]
+    return max(covering, key=lambda waiver: waiver.expires, default=None)
+
+
+def _rule_verdict(rule: Rule, findings: list[Judged]) -> RuleVerdict:
+    counted = [finding for finding, reported_only in findings if not reported_only]
+    violations = [finding for finding, _ in findings if finding.verdict is Verdict.VIOLATION]
+    undecided = [finding for finding in counted if finding.verdict is Verdict.INCONCLUSIVE]
+    verdict = Verdict.VIOLATION if violations else Verdict.worst([finding.verdict for finding in counted])
+    return RuleVerdict(
+        rule=rule.id,
+        verdict=verdict,
+        why=_rule_why(rule, findings, counted, violations, undecided),
+        comparisons=len(findings),
+        violations=len(violations),
+        inconclusive=len(undecided),
+        reported_only=len(findings) - len(counted),
+    )
+
+
+def _rule_why(
+    rule: Rule,
+    findings: list[Judged],
+    counted: list[Finding],
+    violations: list[Finding],
+    undecided: list[Finding],
+) -> str:
+    if not findings:
+        return "No comparison could be made under this rule."
+    if violations:
+        share = f"{len(violations)} of {len(findings)} comparisons show a violation."
+        text = f"{share} {farthest(violations, rule).why}"
+    elif not counted:
+        text = f"All {len(findings)} comparisons are of small groups, which are listed and decide nothing."
+    elif undecided:
+        text = f"{len(undecided)} of {len(counted)} comparisons are undecided. {undecided[0].why}"
+    else:
+        text = f"All {len(counted)} comparisons lie inside the bound, {bound_words(rule.lower, rule.upper)}."
+    small = len(findings) - len(counted)
+    return f"{text} {small} small groups are listed and do not decide." if small and counted else text
+
+
+def farthest(findings: Sequence[Finding], rule: Rule) -> Finding:
+    """The finding whose value lies farthest outside the rule's band, an undefined one before all."""
+
+    def distance(finding: Finding) -> float:
+        if finding.value is None:
+            return math.inf
+        below = rule.lower - finding.value if rule.lower is not None else -math.inf
+        above = finding.value - rule.upper if rule.upper is not None else -math.inf
+        return max(below, above)
+
+    return max(findings, key=distance)

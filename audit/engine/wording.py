@@ -1,0 +1,108 @@
+"""The words for what was found: numbers, bounds, groups and the sentence behind each verdict."""
+
+from __future__ import annotations
+
+from audit.result import Comparison, Finding, Policy, Rule, Verdict, group_name
+
+BY_POINT = "by point, no error rate"
+
+
+def bound_words(lower: float | None, upper: float | None) -> str:
+    """The allowed band in words.
+
+    >>> bound_words(-0.05, 0.05), bound_words(0.8, None), bound_words(0.8, 1.25)
+    ('±0.05', '≥ 0.8', '0.8 to 1.25')
+    """
+    if lower is None and upper is None:
+        return "no bound"
+    if lower is None:
+        return f"≤ {number(upper)}"
+    if upper is None:
+        return f"≥ {number(lower)}"
+    if lower == -upper:
+        return f"±{number(upper)}"
+    return f"{number(lower)} to {number(upper)}"
+
+
+def number(value: float | None) -> str:
+    """A figure as pages and tables print it: three decimals, more where it is small.
+
+    >>> number(0.74121), number(-0.0004), number(12345.0), number(None)
+    ('0.741', '-0.0004', '12,345', 'undefined')
+    """
+    if value is None:
+        return "undefined"
+    if value == 0 or abs(value) < 1e-12:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    text = f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.2g}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def subject(finding: Finding | Comparison) -> str:
+    """Whom a finding is about, as `Female against Male` or `Female × White alone`."""
+    name = group_name(finding.group)
+    alone = finding.comparison == "worst_group" or finding.reference == "parity"
+    text = f"{name} alone" if alone else f"{name} against {finding.reference}"
+    return text if finding.stratum is None else f"{text} in {group_name(finding.stratum)}"
+
+
+def metric_words(metric: str, comparison: str) -> str:
+    """The compared quantity in words.
+
+    >>> metric_words("selection_rate", "ratio"), metric_words("auc", "worst_group")
+    ('selection rate ratio', 'auc')
+    """
+    name = metric.replace("_", " ")
+    return {
+        "difference": f"{name} difference",
+        "ratio": f"{name} ratio",
+        "conditional_difference": f"conditional {name} difference",
+        "conditional_ratio": f"conditional {name} ratio",
+        "pairs": f"{name} between pairs",
+    }.get(comparison, name)
+
+
+def sentence(c: Comparison, rule: Rule, policy: Policy, verdict: Verdict, adjusted: float | None) -> str:
+    """Why a comparison came to its verdict: the measured value, the bound, the evidence, what is missing."""
+    text = f"{metric_words(c.metric, c.comparison).capitalize()}, {subject(c)}: {_measured(c, policy)}"
+    bound = bound_words(rule.lower, rule.upper)
+    if rule.judge == "estimate":
+        return f"{text}, {_point(c, verdict)} the bound {bound} {BY_POINT}{_blocked(c)}."
+    if verdict is Verdict.VIOLATION:
+        return f"{text}, outside the bound {bound}; adjusted p {_p(adjusted)}."
+    if verdict is Verdict.PASS:
+        return f"{text}, inside the bound {bound}; p {_p(c.p_pass)}."
+    return f"{text}; neither inside nor outside the bound {bound} is shown{_blocked(c)}{_needed(c)}."
+
+
+def _measured(c: Comparison, policy: Policy) -> str:
+    if c.value is None:
+        return f"undefined ({c.why or 'no reason given'})"
+    if c.low is None or c.high is None:
+        return number(c.value)
+    return f"{number(c.value)} ({100 * policy.confidence:g} % interval {number(c.low)} to {number(c.high)})"
+
+
+def _point(c: Comparison, verdict: Verdict) -> str:
+    if verdict is Verdict.VIOLATION:
+        return "outside"
+    return "inside" if c.by_point == Verdict.PASS else "not to be held against"
+
+
+def _blocked(c: Comparison) -> str:
+    return f"; it cannot pass: {c.blocked}" if c.blocked else ""
+
+
+def _needed(c: Comparison) -> str:
+    if c.rows_needed is None:
+        return f"; more rows: {c.rows_needed_note}" if c.rows_needed_note else ""
+    note = f" ({c.rows_needed_note})" if c.rows_needed_note else ""
+    return f"; about {c.rows_needed:,} more rows would decide it{note}"
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "unknown"
+    return "below 0.0001" if p < 1e-4 else f"{p:.2g}"
