@@ -163,7 +163,7 @@ def _message(
 
 def _check_names(files: Mapping[str, bytes]) -> None:
     for name in files:
-        if name in (MANIFEST, SIGNATURES) or name != Path(name).name or name.startswith("."):
+        if name in ("", MANIFEST, SIGNATURES) or name != Path(name).name or name.startswith("."):
             raise ValueError(f"{name!r} cannot be a file of a bundle")
     if AUDIT not in files:
         raise ValueError(f"a bundle needs {AUDIT}")
