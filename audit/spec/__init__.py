@@ -1,0 +1,27 @@
+"""`audit.yaml`: what is audited, on which data, by which policy; every error with file and line."""
+
+from __future__ import annotations
+
+from audit.spec.load import AuditSpec, from_dict, load, resolve_rules
+from audit.spec.model import Attribute, Columns, Data, Join, Policy, RuleSpec, System, WaiverSpec
+from audit.spec.problems import SpecErrors
+from audit.spec.schema import spec_schema
+from audit.spec.secrets import redact
+
+__all__ = [
+    "Attribute",
+    "AuditSpec",
+    "Columns",
+    "Data",
+    "Join",
+    "Policy",
+    "RuleSpec",
+    "SpecErrors",
+    "System",
+    "WaiverSpec",
+    "from_dict",
+    "load",
+    "redact",
+    "resolve_rules",
+    "spec_schema",
+]

@@ -1,0 +1,292 @@
+"""What `audit.yaml` may say. The descriptions of these fields are what editors and the docs show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from audit.spec.secrets import expand
+from audit.spec.values import Confidence, Day, Flag, Number, Scalar, Text, Whole, refuse
+
+REFERENCES = ("largest", "rest", "overall", "best")
+"""Words that stand for a reference where a group's own value is not named."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class System(_Model):
+    """The system under audit: what it is called, who answers for it, and what its output does to people."""
+
+    name: Text = Field(description="The system's name; it heads the report.")
+    version: Text | None = Field(None, description="The version that is audited, in quotes.")
+    owner: Text | None = Field(None, description="Who answers for the system: a person or a team.")
+    use: Text | None = Field(None, description="The field of use, as credit, employment, housing, health.")
+    output: Text | None = Field(None, description="What the output is and what follows from it for a person.")
+    jurisdictions: tuple[Text, ...] = Field(
+        (), description="Where the system is used, as [EU, US-NY]; says which laws are listed."
+    )
+    tier: Whole | None = Field(None, description="The impact tier that was assigned, 1 the lowest.")
+    outcome: Literal["favourable", "adverse"] = Field(
+        "favourable",
+        description="What a positive prediction means for the person: a loan (favourable) or a fraud flag (adverse).",
+    )
+    model: Text | None = Field(
+        None,
+        description="Path of the model file; its digest goes into the evidence and the gate asks for it.",
+    )
+
+
+class Columns(_Model):
+    """The column that serves each role."""
+
+    label: Text | None = Field(None, description="What really happened; needed by error rates.")
+    prediction: Text | None = Field(None, description="The decision, one of two values.")
+    score: Text | None = Field(None, description="The model's score, from 0 to 1 where calibration is asked.")
+    weight: Text | None = Field(None, description="A weight for each row; see `weights`.")
+    count: Text | None = Field(None, description="How many people a row stands for, in aggregated data.")
+    id: Text | None = Field(None, description="What names a row, to find doubled ones.")
+    cluster: Text | None = Field(
+        None, description="What ties rows together, as a person with many rows; intervals then allow for it."
+    )
+    time: Text | None = Field(None, description="When the row happened.")
+
+
+class Positive(_Model):
+    """The value that means positive, for label and prediction apart."""
+
+    label: Scalar | None = Field(None, description="The label's positive value.")
+    prediction: Scalar | None = Field(None, description="The prediction's positive value.")
+
+
+class Attribute(_Model):
+    """A sensitive attribute: whose groups are compared."""
+
+    column: Text = Field("", description="The column that holds it; its name where left out.")
+    as_: Literal["sex", "race_ethnicity", "age"] | None = Field(
+        None, alias="as", description="What it is to a law whose tables need to know."
+    )
+    reference: Scalar = Field(
+        "largest",
+        description="Whom groups are compared with: a group's value, or largest, rest, overall, best.",
+    )
+    bins: tuple[Number, ...] | None = Field(
+        None,
+        description="Where a number is cut into groups, rising; each belongs to the group above it: "
+        "[25, 40] gives under 25, 25 to under 40, 40 and over.",
+    )
+    map: dict[str, Scalar] | None = Field(
+        None, description="Other names for values, as {F: Female}; values not named here stay as they are."
+    )
+
+
+class Join(_Model):
+    """Attributes that lie in another table of the same connection, or in another file."""
+
+    table: Text | None = Field(None, description="The other table, in the source's connection.")
+    source: Text | None = Field(None, description="The other file or address.")
+    on: Text = Field(
+        description="The column that both have. A doubled key there is an error; "
+        "a row without a partner has its attributes missing."
+    )
+    _where: str = PrivateAttr("data.join.source")
+
+    def resolved_source(self, environ: Mapping[str, str] | None = None) -> str | None:
+        """`source` with `${NAME}` replaced from the environment; for opening, never for keeping."""
+        return None if self.source is None else expand(self.source, where=self._where, environ=environ)
+
+
+def _positive(value: Any) -> Any:
+    if value is None or isinstance(value, (dict, Positive)):
+        return value
+    return {"label": value, "prediction": value}
+
+
+def _attributes(value: Any) -> Any:
+    if not isinstance(value, dict):
+        if isinstance(value, (list, tuple)):
+            raise refuse("found a list; allowed: a mapping of names", "Write {sex: {}, race: {}}.")
+        return value
+    if not value:
+        raise refuse("no attribute is named; at least one is needed", "Name a column, as `sex: {}`.")
+    return {name: _with_column(name, given) for name, given in value.items()}
+
+
+def _with_column(name: Any, given: Any) -> Any:
+    if given is None:
+        return {"column": name}
+    if isinstance(given, dict) and given.get("column") is None:
+        return {**given, "column": name}
+    return given
+
+
+class Data(_Model):
+    """Where the rows lie, which column serves which role, and whose groups are compared."""
+
+    source: Text | None = Field(
+        None,
+        description="A path or glob (CSV, TSV, Parquet, JSON lines, Arrow, DuckDB) or an address, as "
+        "postgres://user:${PGPASSWORD}@host/db. Secrets come as ${NAME} from the environment.",
+    )
+    table: Text | None = Field(None, description="The table, where the source is a database.")
+    sql: Text | None = Field(None, description="One SELECT, in place of a table.")
+    columns: Columns = Field(description="Which column serves which role.")
+    threshold: Number | None = Field(
+        None, description="Where there is no prediction: a score at or above it is a positive prediction."
+    )
+    weights: Literal["sampling", "frequency"] | None = Field(
+        None,
+        description="What the weight column means: sampling (a row stands for so many people; the default "
+        "where there is one) or frequency (so many equal rows were seen).",
+    )
+    positive: Annotated[Positive | None, BeforeValidator(_positive)] = Field(
+        None,
+        description="The value that means positive: one for both, or {label: …, prediction: …}; guessed where plain.",
+    )
+    attributes: Annotated[dict[str, Attribute], BeforeValidator(_attributes)] = Field(
+        description="The sensitive attributes, by name."
+    )
+    intersections: Whole = Field(
+        1, description="How many attributes are crossed: 1 each alone, 2 pairs too, 3 triples too."
+    )
+    control: tuple[Text, ...] = Field(
+        (), description="Columns whose strata a conditional comparison is made within, as [department]."
+    )
+    missing: Literal["group", "exclude"] = Field(
+        "group",
+        description="Rows whose attribute is missing: a group of their own, or excluded, which is printed.",
+    )
+    filter: Text | None = Field(
+        None, description="An SQL condition on the columns; rows that do not meet it are counted as excluded."
+    )
+    join: Join | None = Field(None, description="Attributes held elsewhere.")
+    _where: str = PrivateAttr("data.source")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_mean_sampling(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("weights") is None:
+            columns = value.get("columns")
+            if isinstance(columns, dict) and columns.get("weight") is not None:
+                return {**value, "weights": "sampling"}
+        return value
+
+    @property
+    def positive_label(self) -> str | None:
+        """The text that means a positive label; None where it is to be guessed."""
+        return self.positive.label if self.positive else None
+
+    @property
+    def positive_prediction(self) -> str | None:
+        """The text that means a positive prediction; None where it is to be guessed."""
+        return self.positive.prediction if self.positive else None
+
+    def resolved_source(self, environ: Mapping[str, str] | None = None) -> str | None:
+        """`source` with `${NAME}` replaced from the environment; for opening, never for keeping."""
+        return None if self.source is None else expand(self.source, where=self._where, environ=environ)
+
+
+class WaiverSpec(_Model):
+    """A named person's decision that a finding does not block, until a date."""
+
+    reason: Text = Field(description="Why the finding does not block.")
+    approver: Text = Field(description="Who decided so.")
+    expires: Day = Field(description="The last day on which it counts, as 2027-03-31.")
+    groups: tuple[Text, ...] = Field((), description="The groups it is limited to; all where left out.")
+
+
+class RuleSpec(_Model):
+    """One thing that must hold: a metric, how groups are compared by it, and the bound."""
+
+    id: Text | None = Field(None, description="The rule's name; the metric's where left out.")
+    metric: Text = Field(description="A metric or named comparison; `harm-audit metrics` lists all.")
+    comparison: Text | None = Field(
+        None,
+        description="How groups are compared: difference, ratio, worst_group, conditional_difference, "
+        "conditional_ratio; for a named comparison its own where left out.",
+    )
+    at_least: Number | None = Field(
+        None, description="The lower bound; for a ratio 0.8 means from 0.8 to 1/0.8, unless one_sided."
+    )
+    at_most: Number | None = Field(
+        None, description="The upper bound; for a difference 0.05 means from −0.05 to 0.05, unless one_sided."
+    )
+    attributes: tuple[Text, ...] = Field(
+        (), description="The attributes it is limited to; all where left out."
+    )
+    one_sided: Flag = Field(False, description="Bound the stated side alone.")
+    judge: Literal["interval", "estimate"] | None = Field(
+        None,
+        description="interval (the default) asks for evidence; estimate compares points, where a law does so.",
+    )
+    severity: Literal["blocker", "major", "minor"] = Field(
+        "major", description="blocker and major decide the verdict; minor is reported."
+    )
+    owner: Text | None = Field(None, description="Who answers for this rule.")
+    waivers: tuple[WaiverSpec, ...] = Field(
+        (), description="Findings that were accepted, by whom and until when."
+    )
+    _line: int | None = PrivateAttr(None)
+
+    @property
+    def line(self) -> int | None:
+        """The rule's line in the file; None where it came from Python."""
+        return self._line
+
+
+class Policy(_Model):
+    """What must hold for the system to pass, and how sure the evidence must be."""
+
+    confidence: Confidence = Field(0.95, description="How sure a verdict must be, between 0.5 and 1.")
+    min_group: Whole = Field(
+        30, description="The smallest denominator with which a group can pass; smaller ones are inconclusive."
+    )
+    family: Literal["policy", "rule"] = Field(
+        "policy", description="Over what violations are adjusted for their number: the policy, or each rule."
+    )
+    small_groups: Literal["inconclusive", "report"] | None = Field(
+        None,
+        description="Groups under min_group: inconclusive blocks a pass, report lists them; where left out, "
+        "inconclusive for single attributes and report for intersections.",
+    )
+    on_inconclusive: Literal["fail", "warn", "pass"] = Field(
+        "fail", description="What an inconclusive audit does to the gate."
+    )
+    suppress_below: Whole | None = Field(
+        None, description="Counts below it are not shown, to protect the people in them."
+    )
+    rules: tuple[RuleSpec, ...] = Field((), description="The rules; without any the verdict is inconclusive.")
+
+
+class Document(_Model):
+    """An audit: the system, its data, and the policy that it is judged by."""
+
+    system: System = Field(description="The system under audit.")
+    data: Data = Field(description="The rows, their columns and the sensitive attributes.")
+    policy: Policy = Field(default_factory=lambda: Policy.model_validate({}), description="What must hold.")
+    monitor: dict[str, Any] = Field(
+        default_factory=dict, description="Reserved for monitoring; kept as it is."
+    )
+
+
+SECTIONS: dict[str, type[_Model]] = {
+    "": Document,
+    "system": System,
+    "data": Data,
+    "data.columns": Columns,
+    "data.positive": Positive,
+    "data.attributes.*": Attribute,
+    "data.join": Join,
+    "policy": Policy,
+    "policy.rules.*": RuleSpec,
+    "policy.rules.*.waivers.*": WaiverSpec,
+}
+"""Every mapping of the file by where it stands; `*` is any name or position."""
+
+
+def keys(model: type[_Model]) -> tuple[str, ...]:
+    """The keys of a mapping, as they are written."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
