@@ -1,0 +1,209 @@
+"""What the counts say about a rate, a difference or a ratio: one statistic for test, verdict and interval.
+
+Every class holds arrays, one entry per comparison, and answers the same questions: `estimate`,
+`p_pass`, `p_violation`, `interval`. Nothing here loops over comparisons.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from audit.engine.auc import Auc, AucDifference
+from audit.engine.intervals import lower_limit, upper_limit
+from audit.engine.stratified import MantelHaenszel
+from audit.engine.tails import Array, Bound, Normal, Tails, distance, quantile, upper_tail
+from audit.engine.two_rates import TwoRates
+
+__all__ = [
+    "Auc",
+    "AucDifference",
+    "Evidence",
+    "Linearised",
+    "LogLinearised",
+    "MantelHaenszel",
+    "OneRate",
+    "Overall",
+    "TwoRates",
+]
+
+
+class Evidence(Protocol):
+    """What every kind of evidence answers, an array entry per comparison; see `Tails` for the meaning."""
+
+    @property
+    def estimate(self) -> Array: ...
+
+    def p_pass(self, lower: Bound, upper: Bound) -> Array: ...
+
+    def p_violation(self, lower: Bound, upper: Bound) -> Array: ...
+
+    def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]: ...
+
+
+class OneRate(Tails):
+    """One proportion, x of n, judged by exact binomial tails (Clopper–Pearson).
+
+    `deff` divides the counts; a finite `df` widens the tails as Student's t widens the normal's.
+    NaN where n is 0.
+
+    >>> [round(float(limit), 4) for limit in OneRate(0, 30, deff=1).interval(0.05)]
+    [0.0, 0.1157]
+    """
+
+    domain = (0.0, 1.0)
+
+    def __init__(
+        self, x: npt.ArrayLike, n: npt.ArrayLike, deff: npt.ArrayLike = 1.0, df: npt.ArrayLike = np.inf
+    ) -> None:
+        given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (x, n, deff, df)))
+        rows, size, spread, self.df = given
+        self.n = np.where(size > 0, size, np.nan) / spread
+        self.x = np.clip(rows / spread, 0.0, self.n)
+
+    @property
+    def estimate(self) -> Array:
+        """x / n."""
+        return np.asarray(self.x / self.n)
+
+    def above(self, t: Array) -> Array:
+        exact = special.betainc(np.where(self.x > 0, self.x, 1.0), self.n - self.x + 1, t)
+        return self._widened(np.where(self.x > 0, exact, self.n * 0 + 1))
+
+    def below(self, t: Array) -> Array:
+        rest = self.n - self.x
+        exact = special.betaincc(self.x + 1, np.where(rest > 0, rest, 1.0), t)
+        return self._widened(np.where(rest > 0, exact, self.n * 0 + 1))
+
+    def low_limit(self, level: Array) -> Array:
+        return lower_limit(self.x, self.n, self._narrowed(level))
+
+    def high_limit(self, level: Array) -> Array:
+        return upper_limit(self.x, self.n, self._narrowed(level))
+
+    def _widened(self, p: Array) -> Array:
+        return p if np.all(np.isinf(self.df)) else upper_tail(-special.ndtri(p), self.df)
+
+    def _narrowed(self, level: Array) -> Array:
+        return level if np.all(np.isinf(self.df)) else special.ndtr(-quantile(level, self.df))
+
+
+class Linearised(Normal):
+    """An estimate with a standard error, referred to the normal or to Student's t.
+
+    For metrics that are no proportion (balanced accuracy, Matthews correlation, means). A standard
+    error of 0 makes the estimate certain; NaN in either makes everything NaN.
+
+    >>> [round(float(limit), 2) for limit in Linearised(0.1, 0.05).interval(0.05)]
+    [0.0, 0.2]
+    """
+
+    def __init__(self, estimate: npt.ArrayLike, se: npt.ArrayLike, df: npt.ArrayLike = np.inf) -> None:
+        given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (estimate, se, df)))
+        self._estimate, self.se, self.df = given
+
+    @property
+    def estimate(self) -> Array:
+        """The estimate as given."""
+        return self._estimate
+
+    def z(self, t: Array) -> Array:
+        return distance(self._estimate - t, self.se)
+
+    def low_limit(self, level: Array) -> Array:
+        return np.asarray(self._estimate - quantile(level, self.df) * self.se)
+
+    def high_limit(self, level: Array) -> Array:
+        return np.asarray(self._estimate + quantile(level, self.df) * self.se)
+
+
+class LogLinearised(Normal):
+    """A positive ratio with the standard error of its logarithm; NaN where the estimate is not above 0.
+
+    >>> [round(float(limit), 3) for limit in LogLinearised(1.0, 0.1).interval(0.05)]
+    [0.822, 1.217]
+    """
+
+    domain = (0.0, np.inf)
+
+    def __init__(self, estimate: npt.ArrayLike, se_log: npt.ArrayLike, df: npt.ArrayLike = np.inf) -> None:
+        given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (estimate, se_log, df)))
+        value, self.se_log, self.df = given
+        self._log = np.log(np.where(value > 0, value, np.nan))
+
+    @property
+    def estimate(self) -> Array:
+        """The ratio."""
+        return np.exp(self._log)
+
+    def z(self, t: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return distance(self._log - np.log(t), self.se_log)
+
+    def low_limit(self, level: Array) -> Array:
+        return np.asarray(np.exp(self._log - quantile(level, self.df) * self.se_log))
+
+    def high_limit(self, level: Array) -> Array:
+        return np.asarray(np.exp(self._log + quantile(level, self.df) * self.se_log))
+
+
+class Overall:
+    """A group against everyone, itself included, from the evidence against the rest.
+
+    With w the group's share of the denominator, d_overall = (1 − w)·d_rest and
+    r_overall = r / (1 − w + w·r): both rise with the comparison against the rest, so bounds are
+    carried back and limits forward, and no test changes. Where the rest's rate is 0 the ratio
+    against everyone is 1/w, defined although r is not.
+
+    >>> rest = TwoRates(30, 100, 180, 900, "difference")
+    >>> round(float(Overall(rest, 0.1, "difference").estimate), 3)
+    0.09
+    """
+
+    def __init__(self, rest: Evidence, share: npt.ArrayLike, kind: str) -> None:
+        if kind not in ("difference", "ratio"):
+            raise ValueError(f"kind is 'difference' or 'ratio', not {kind!r}")
+        self.rest = rest
+        self.share = np.asarray(share, dtype=float)
+        self.ratio = kind == "ratio"
+
+    @property
+    def estimate(self) -> Array:
+        """The difference from, or ratio to, the rate of everyone."""
+        against_rest = self.rest.estimate
+        if isinstance(self.rest, TwoRates) and self.ratio:
+            against_rest = np.where((self.rest.x2 == 0) & (self.rest.x1 > 0), np.inf, against_rest)
+        return self._forward(against_rest)
+
+    def p_pass(self, lower: Bound, upper: Bound) -> Array:
+        """As `Tails.p_pass`, of the comparison with everyone."""
+        return self.rest.p_pass(self._back(lower), self._back(upper))
+
+    def p_violation(self, lower: Bound, upper: Bound) -> Array:
+        """As `Tails.p_violation`, of the comparison with everyone."""
+        return self.rest.p_violation(self._back(lower), self._back(upper))
+
+    def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
+        """As `Tails.interval`, of the comparison with everyone."""
+        low, high = self.rest.interval(alpha)
+        return self._forward(low), self._forward(high)
+
+    def _forward(self, value: Array) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if not self.ratio:
+                return (1 - self.share) * value
+            finite = value / (1 - self.share + self.share * value)
+            return np.where(np.isposinf(value), 1 / self.share, finite)
+
+    def _back(self, bound: Bound) -> Bound:
+        if bound is None:
+            return None
+        value = np.asarray(bound, dtype=float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if not self.ratio:
+                return np.asarray(value / (1 - self.share))
+            room = 1 - self.share * value
+            return np.where(room > 0, value * (1 - self.share) / room, np.where(value > 0, np.inf, -np.inf))
