@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from audit.spec.load import AuditSpec, from_dict, load, resolve_rules
 from audit.spec.model import Attribute, Columns, Data, Join, Policy, RuleSpec, System, WaiverSpec
-from audit.spec.problems import SpecErrors
+from audit.spec.problems import CollectedSpecError
 from audit.spec.schema import spec_schema
 from audit.spec.secrets import redact
 
 __all__ = [
     "Attribute",
     "AuditSpec",
+    "CollectedSpecError",
     "Columns",
     "Data",
     "Join",
     "Policy",
     "RuleSpec",
-    "SpecErrors",
     "System",
     "WaiverSpec",
     "from_dict",

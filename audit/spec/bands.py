@@ -79,7 +79,7 @@ def _difference(
             )
         if limit is not None and bound * sign >= limit:
             hint = f"Shares are written from 0 to 1: {bound / 100:g}." if abs(bound) > 1 else None
-            what = f"`{key}`: found {bound:g}; a difference of shares cannot miss it; allowed: less than 1 in size"
+            what = f"`{key}`: found {bound:g}; no difference of shares reaches it; allowed: below 1 in size"
             return NoBand(key, what, hint)
     if one_sided or (at_least is not None and at_most is not None):
         return at_least, at_most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from audit.spec.model import Columns, Data
 from audit.spec.problems import PathKey, Problems, shown
@@ -97,7 +98,7 @@ def _attributes(data: Data, problems: Problems) -> None:
 def _bins(bins: tuple[float, ...], path: PathKey, problems: Problems) -> None:
     if not bins:
         problems.add(path, "`bins` is empty; allowed: one or more rising numbers, as [25, 40, 60]")
-    for position, (low, high) in enumerate(zip(bins, bins[1:], strict=False), start=1):
+    for position, (low, high) in enumerate(pairwise(bins), start=1):
         if high <= low:
             what = f"`bins` do not rise: {high:g} follows {low:g}"
             problems.add((*path, position), what, "Write them in order, each once.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,7 +90,8 @@ def from_dict(data: Mapping[str, Any], *, base: Path | None = None) -> AuditSpec
     Errors name the key in place of the line, as `rules[0]`. Relative paths start from `base`, or
     else from the working folder.
 
-    >>> spec = from_dict({"system": {"name": "x"}, "data": {"columns": {"prediction": "p"}, "attributes": {"sex": {}}}})
+    >>> data = {"columns": {"prediction": "approved"}, "attributes": {"sex": {}}}
+    >>> spec = from_dict({"system": {"name": "credit"}, "data": data})
     >>> spec.data.attributes["sex"].reference
     'largest'
     """
@@ -188,8 +188,8 @@ def _plain(value: Any, path: PathKey, lines: dict[PathKey, int | None], problems
         return os.fspath(value)
     if isinstance(value, date):
         return value.isoformat()[:10]
-    if not isinstance(value, (str, int, float)) and callable(getattr(value, "item", None)):
-        value = value.item()
-    if isinstance(value, str):
-        return str(value)
-    return float(value) if isinstance(value, float) and not math.isnan(value) else value
+    if isinstance(value, float):
+        return float(value)
+    if callable(getattr(value, "tolist", None)):
+        return _plain(value.tolist(), (*path, "values"), lines, problems)
+    return str(value) if isinstance(value, str) else value

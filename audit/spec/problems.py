@@ -15,13 +15,14 @@ PathKey = tuple[str | int, ...]
 """The keys and positions that lead to a value, as ("policy", "rules", 0, "metric")."""
 
 MOST_SHOWN = 20
+MOST_FOUND = 200
 LONGEST_SHOWN = 60
 
 
-class SpecErrors(SpecError):
+class CollectedSpecError(SpecError):
     """Several errors of one spec; `what`, `where` and `hint` are the first one's.
 
-    >>> print(SpecErrors([SpecError("one", where="a.yaml:1"), SpecError("two", where="a.yaml:2")]))
+    >>> print(CollectedSpecError([SpecError("one", where="a.yaml:1"), SpecError("two", where="a.yaml:2")]))
     a.yaml:1: one
     a.yaml:2: two
     """
@@ -79,11 +80,16 @@ class Problems:
         line = self.places.line(*path) or 0
         self.found.append((line, SpecError(what, where=self.places.where(*path), hint=hint)))
 
+    @property
+    def full(self) -> bool:
+        """Whether enough was found for anyone; a search for more would only take time."""
+        return len(self.found) >= MOST_FOUND
+
     def raise_any(self) -> None:
         if not self.found:
             return
         errors = [error for _, error in sorted(self.found, key=lambda item: item[0])]
-        raise errors[0] if len(errors) == 1 else SpecErrors(errors)
+        raise errors[0] if len(errors) == 1 else CollectedSpecError(errors)
 
 
 def dotted(path: Iterable[str | int]) -> str:

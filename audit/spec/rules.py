@@ -28,6 +28,8 @@ def resolve(document: Document, problems: Problems) -> tuple[Rule, ...]:
     ids = _ids(document.policy.rules, problems)
     rules = []
     for position, spec in enumerate(document.policy.rules):
+        if problems.full:
+            break
         path: PathKey = ("policy", "rules", position)
         _attributes(spec, document, path, problems)
         asked = _asked(spec, path, problems)
@@ -75,7 +77,7 @@ def _asked(spec: RuleSpec, path: PathKey, problems: Problems) -> _Asked | None:
     if not entry.comparable:
         problems.add(
             (*path, "metric"),
-            f"`metric`: {entry.name} is described and never judged; a rule needs a metric that groups are compared by",
+            f"`metric`: {entry.name} is described and never judged",
             entry.use_when,
         )
         return None
@@ -113,7 +115,7 @@ def _roles(asked: _Asked, document: Document, problems: Problems) -> None:
         hint = "Add `threshold:` under data, or name a prediction column."
     problems.add(
         (*asked.path, "metric"),
-        f"`metric`: {asked.entry.name} needs {' and '.join(lacking)}; `columns` has {listed(sorted(present)) or 'neither'}",
+        f"`metric`: {asked.entry.name} needs {' and '.join(lacking)}; `columns` has {listed(sorted(present))}",
         hint,
     )
 

@@ -24,6 +24,8 @@ _KINDS = {
 def collect(error: ValidationError, problems: Problems) -> None:
     """Each of pydantic's errors, as a problem at its place."""
     for detail in error.errors(include_url=False):
+        if problems.full:
+            return
         path = problems.places.known(detail["loc"])
         what, hint = _words(detail, path)
         problems.add(path, what, hint)
@@ -48,6 +50,8 @@ def _words(detail: ErrorDetails, path: PathKey) -> tuple[str, str | None]:
     if wanted is None:
         return f"{key}: {detail['msg']}", None
     hint = f"Write [{short(found)}]." if wanted == "a list" and isinstance(found, str) else None
+    if _section(path) == "policy.rules.*" and isinstance(found, str):
+        hint = f"Write {{metric: {short(found)}}}."
     return f"{key}: found {shown(found)}; allowed: {wanted}", hint
 
 
