@@ -1,0 +1,158 @@
+"""Writes the pages of docs/ that the code knows better than anybody: commands, metrics, errors; and README's help.
+
+`make docs` writes them; `make check` and a test compare (`--check`), so that no page falls behind the code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from audit import errors, registry
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTE = "<!-- Written by docs/build.py: change the code and run `make docs`. -->"
+HELP_BLOCK = re.compile(r"(?<=<!-- help -->\n).*?(?=<!-- /help -->)", re.DOTALL)
+WIDTH = 80
+
+
+def commands() -> str:
+    """Each command with its help, in the order of the names."""
+    parts = [
+        f"# Commands\n\n{NOTE}\n\n"
+        "Each command does one thing and ends with an exit code; [errors](errors.md) lists the codes.\n"
+    ]
+    parts += [f"## {path}\n\n```text\n{text}\n```\n" for path, text in helps()]
+    return "\n".join(parts)
+
+
+def helps() -> Iterator[tuple[str, str]]:
+    """(`harm-audit run`, its help text) for each command, the program itself first.
+
+    Colours off and a fixed width: the same bytes on every terminal.
+    """
+    yield from _walk(_program(), click.Context(_program(), info_name="harm-audit", max_content_width=WIDTH))
+
+
+def _walk(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    context.terminal_width = WIDTH
+    yield context.command_path, click.unstyle(command.get_help(context)).rstrip()
+    if isinstance(command, click.Group):
+        for name in sorted(command.list_commands(context)):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
+                yield from _walk(inner, click.Context(inner, info_name=name, parent=context))
+
+
+def _program() -> click.Group:
+    module = importlib.import_module("audit.cli.main")
+    return next(value for value in vars(module).values() if isinstance(value, click.Group))
+
+
+def metrics() -> str:
+    """Each metric and each named comparison of the registry, with its source."""
+    parts = [
+        f"# Metrics\n\n{NOTE}\n\n"
+        "What can be measured and judged. `harm-audit explain NAME` prints one of these entries.\n\n"
+        "## Comparisons\n\n"
+    ]
+    parts += [f"- `{name}`: {meaning}\n" for name, meaning in registry.COMPARISONS.items()]
+    entries = list(registry.metrics().values())
+    for family in dict.fromkeys(entry.family for entry in entries):
+        parts.append(f"\n## The {family} family\n")
+        parts += [_entry(entry, _METRIC) for entry in entries if entry.family == family]
+    parts.append("\n## Named comparisons\n")
+    parts += [_entry(alias, _ALIAS) for alias in registry.aliases().values()]
+    return "".join(parts)
+
+
+_METRIC = ("formula", "needs", "unit", "parity", "interval", "blind_spot", "use_when", "example", "source")
+_ALIAS = ("metrics", "comparisons", "reference", "bound", "blind_spot", "use_when", "example", "source")
+
+
+def _entry(entry: Any, fields: tuple[str, ...]) -> str:
+    lines = [f"\n### {entry.name}\n\n{entry.title}. {entry.definition}\n\n"]
+    for field in fields:
+        value = getattr(entry, field)
+        if value is not None and value != () and value != "":
+            words = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            lines.append(f"- {field.replace('_', ' ').capitalize()}: {words}\n")
+    return "".join(lines)
+
+
+EXITS = {
+    0: "The gate passes; or the command did its work and was not asked to gate.",
+    1: "Violation: the evidence says that a rule is broken.",
+    2: "What the command or the spec says is wrong.",
+    3: "Inconclusive: the evidence is not there, so nothing passes.",
+    4: "What the data or a bundle holds is wrong, the result could not be written, or an internal error.",
+    130: "Interrupted from the keyboard; nothing half written is left.",
+}
+
+
+def error_classes() -> list[type[errors.AuditError]]:
+    """AuditError and its kin, in the order of the file."""
+    found = [value for value in vars(errors).values() if inspect.isclass(value)]
+    return [value for value in found if issubclass(value, errors.AuditError)]
+
+
+def errors_page() -> str:
+    """The exit codes, and each error class with its code."""
+    parts = [
+        f"# Errors and exit codes\n\n{NOTE}\n\n"
+        "An error says where it is, what was found, and what to type next. A user never sees a traceback: where "
+        "one would show, that is a defect worth reporting.\n\n"
+        "| exit | meaning |\n|---:|---|\n"
+    ]
+    parts += [f"| {code} | {meaning} |\n" for code, meaning in EXITS.items()]
+    parts.append("\nViolation beats inconclusive, inconclusive beats pass.\n")
+    for kind in error_classes():
+        parts.append(
+            f"\n## {kind.__name__}\n\nCode `{kind.code}`, exit {kind.exit_code}.\n\n{_prose(kind)}\n"
+        )
+    return "".join(parts)
+
+
+def _prose(kind: type) -> str:
+    """The docstring without its examples."""
+    return (inspect.getdoc(kind) or "").partition("\n>>>")[0].strip()
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/commands.md": commands,
+    "docs/metrics.md": metrics,
+    "docs/errors.md": errors_page,
+}
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each generated page and what it must hold; README's help block is the one page that is half written."""
+    for name, write in PAGES.items():
+        yield ROOT / name, write()
+    readme = ROOT / "README.md"
+    block = f"```text\n{next(helps())[1]}\n```\n"
+    yield readme, HELP_BLOCK.sub(lambda _: block, readme.read_text(encoding="utf-8"))
+
+
+def main(arguments: list[str]) -> int:
+    """Write what differs, or with `--check` only name it and end with 1."""
+    stale = [(path, text) for path, text in pages() if not path.exists() or path.read_text("utf-8") != text]
+    for path, text in stale:
+        name = path.relative_to(ROOT)
+        if "--check" in arguments:
+            print(f"{name} is not what the code says: run `make docs`", file=sys.stderr)
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
