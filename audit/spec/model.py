@@ -32,7 +32,7 @@ class System(_Model):
     tier: Whole | None = Field(None, description="The impact tier that was assigned, 1 the lowest.")
     outcome: Literal["favourable", "adverse"] = Field(
         "favourable",
-        description="What a positive prediction means for a person: a loan (favourable), a fraud flag (adverse).",
+        description="What a positive prediction is to a person: a loan (favourable), a fraud flag (adverse).",
     )
     model: Text | None = Field(
         None,
@@ -144,7 +144,7 @@ class Data(_Model):
     )
     positive: Annotated[Positive | None, BeforeValidator(_positive)] = Field(
         None,
-        description="What means positive: one value for both, or {label: …, prediction: …}; guessed where plain.",
+        description="What means positive: one value, or {label: …, prediction: …}; guessed where plain.",
     )
     attributes: Annotated[dict[str, Attribute], BeforeValidator(_attributes)] = Field(
         description="The sensitive attributes, by name."

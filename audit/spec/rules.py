@@ -113,11 +113,9 @@ def _roles(asked: _Asked, document: Document, problems: Problems) -> None:
     hint = "Add columns: {" + ", ".join(f"{role}: …" for role in lacking) + "} under data."
     if lacking == ["prediction"] and "score" in present:
         hint = "Add `threshold:` under data, or name a prediction column."
-    problems.add(
-        (*asked.path, "metric"),
-        f"`metric`: {asked.entry.name} needs {' and '.join(lacking)}; `columns` has {listed(sorted(present))}",
-        hint,
-    )
+    needs = " and ".join(lacking)
+    what = f"`metric`: {asked.entry.name} needs {needs}; `columns` has {listed(sorted(present))}"
+    problems.add((*asked.path, "metric"), what, hint)
 
 
 def _comparison(asked: _Asked, document: Document, problems: Problems) -> str | None:

@@ -31,6 +31,7 @@ _DIALECTS = {
 }
 _WRITES = [
     "Into",
+    "Lock",
     "Insert",
     "Update",
     "Delete",
@@ -100,11 +101,8 @@ def condition_problem(sql: str, source: str | None) -> str | None:
     if len(statements) != 1:
         return f"found {len(statements)} statements; {allowed}"
     root = statements[0]
-    if (
-        any(node.comments for node in root.walk())
-        or "--" in _outside_quotes(sql)
-        or ";" in _outside_quotes(sql)
-    ):
+    bare = _outside_quotes(sql)
+    if any(node.comments for node in root.walk()) or any(mark in bare for mark in ("--", "/*", ";")):
         return f"found a comment or a semicolon; {allowed}"
     forbidden = _first(root, [*_WRITES, "Query", "AggFunc", "Window"])
     if forbidden is not None:
@@ -169,9 +167,8 @@ def _dialect(source: str | None) -> str:
 def _is(node: Any, *names: str) -> bool:
     from sqlglot import exp
 
-    return isinstance(
-        node, tuple(kind for name in names if isinstance(kind := getattr(exp, name, None), type))
-    )
+    kinds = (getattr(exp, name, None) for name in names)
+    return isinstance(node, tuple(kind for kind in kinds if isinstance(kind, type)))
 
 
 def _first(root: Any, names: list[str]) -> str | None:
