@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that the code knows better than anybody: commands, metrics, errors; and README's help.
+"""Writes the pages that the code knows best: docs/commands.md, metrics.md, errors.md, and README's help.
 
 `make docs` writes them; `make check` and a test compare (`--check`), so that no page falls behind the code.
 """
@@ -81,9 +81,11 @@ def _entry(entry: Any, fields: tuple[str, ...]) -> str:
     lines = [f"\n### {entry.name}\n\n{entry.title}. {entry.definition}\n\n"]
     for field in fields:
         value = getattr(entry, field)
-        if value is not None and value != () and value != "":
-            words = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            lines.append(f"- {field.replace('_', ' ').capitalize()}: {words}\n")
+        if value is None or value in ((), "", "–"):
+            continue
+        words = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        shown = f"`{words}`" if field == "formula" else words
+        lines.append(f"- {field.replace('_', ' ').capitalize()}: {shown}\n")
     return "".join(lines)
 
 
@@ -107,8 +109,8 @@ def errors_page() -> str:
     """The exit codes, and each error class with its code."""
     parts = [
         f"# Errors and exit codes\n\n{NOTE}\n\n"
-        "An error says where it is, what was found, and what to type next. A user never sees a traceback: where "
-        "one would show, that is a defect worth reporting.\n\n"
+        "An error says where it is, what was found, and what to type next. A user never sees a traceback: "
+        "where one shows, that is a defect worth reporting.\n\n"
         "| exit | meaning |\n|---:|---|\n"
     ]
     parts += [f"| {code} | {meaning} |\n" for code, meaning in EXITS.items()]

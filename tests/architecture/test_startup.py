@@ -104,7 +104,7 @@ def test_import_does_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_importing_every_module_reaches_nothing_outside(tmp_path: Path) -> None:
-    """Libraries that are imported with them may warn or set their own variables; sockets, logging and files may not be."""
+    """Libraries may warn or set variables of their own; sockets, logging and files are refused."""
     names = [name for name in modules() if name != "audit.__main__"]
     changed = python(IMPORT, *names, folder=tmp_path, warnings="ignore")
     assert not {"handlers", "level", "interrupt", "threads"} & changed.keys(), changed
