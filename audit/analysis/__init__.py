@@ -1,0 +1,1 @@
+"""Where errors sit, why, and what would mend them: slices, diagnostics, data needs, augmentation."""
