@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -163,6 +164,8 @@ def key_text(value: Any) -> str | None:
     """A mapping's key as text, or None where it is none: 1 is "1", true is "true"."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value) if isinstance(value, (str, int, float)) else None
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value) if isinstance(value, (str, int)) else None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from audit.spec.secrets import expand
-from audit.spec.values import Confidence, Day, Flag, Number, Scalar, Text, Whole, refuse
+from audit.spec.values import Confidence, Day, Flag, Number, Scalar, Text, Whole, refuse, scalar_text
 
 REFERENCES = ("largest", "rest", "overall", "best")
 """Words that stand for a reference where a group's own value is not named."""
@@ -102,7 +102,8 @@ class Join(_Model):
 def _positive(value: Any) -> Any:
     if value is None or isinstance(value, (dict, Positive)):
         return value
-    return {"label": value, "prediction": value}
+    text = scalar_text(value)
+    return {"label": text, "prediction": text}
 
 
 def _attributes(value: Any) -> Any:
