@@ -237,16 +237,23 @@ def _after_waivers(
     """The rule's verdict without what a waiver in force covers, that in words, and what is left."""
     if plain is Verdict.PASS:
         return plain, [], list(judged)
+    words = [words_of_waived(finding) for finding, _ in judged if in_force(finding.waived, today)]
     whole = next((w for w in rule.waivers if not w.groups and in_force(w, today)), None)
     if whole is not None:
-        return Verdict.PASS, [f"{rule.id}: {_waiver_words(whole)}"], []
-    held = [finding for finding, _ in judged if in_force(finding.waived, today)]
-    if not held:
+        return Verdict.PASS, words or [f"{rule.id}: {_waiver_words(whole)}"], []
+    if not words:
         return plain, [], list(judged)
     left = [(finding, small) for finding, small in judged if not in_force(finding.waived, today)]
     counting = [f.verdict for f, small in left if not small or f.verdict is Verdict.VIOLATION]
-    words = [f"{rule.id}: {subject(f)}, {_waiver_words(f.waived)}" for f in held if f.waived is not None]
     return Verdict.worst(counting) if counting else Verdict.PASS, words, left
+
+
+def words_of_waived(finding: Finding) -> str:
+    """A waived finding in the words of `Decision.waived`; empty where it has no waiver."""
+    if finding.waived is None:
+        return ""
+    metric = finding.metric.replace("_", " ")
+    return f"{finding.rule}: {metric}, {subject(finding)}, {_waiver_words(finding.waived)}"
 
 
 def _waiver_words(waiver: Waiver) -> str:

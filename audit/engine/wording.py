@@ -5,6 +5,8 @@ from __future__ import annotations
 from audit.result import Comparison, Finding, Policy, Rule, Verdict, group_name
 
 BY_POINT = "by point, no error rate"
+NAME_LIMIT = 80
+"""Characters of a group's name in a sentence; the whole of it stands beside, as the finding's group."""
 
 
 def bound_words(lower: float | None, upper: float | None) -> str:
@@ -42,10 +44,14 @@ def number(value: float | None) -> str:
 
 def subject(finding: Finding | Comparison) -> str:
     """Whom a finding is about, as `Female against Male` or `Female × White alone`."""
-    name = group_name(finding.group)
+    name = _short(group_name(finding.group))
     alone = finding.comparison == "worst_group" or finding.reference == "parity"
-    text = f"{name} alone" if alone else f"{name} against {finding.reference}"
-    return text if finding.stratum is None else f"{text} in {group_name(finding.stratum)}"
+    text = f"{name} alone" if alone else f"{name} against {_short(finding.reference)}"
+    return text if finding.stratum is None else f"{text} in {_short(group_name(finding.stratum))}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + "…"
 
 
 def metric_words(metric: str, comparison: str) -> str:
@@ -78,6 +84,8 @@ def sentence(c: Comparison, rule: Rule, policy: Policy, verdict: Verdict, adjust
 
 
 def _measured(c: Comparison, policy: Policy) -> str:
+    if policy.suppress_below is not None and 0 < min(c.n, c.reference_n or c.n) < policy.suppress_below:
+        return f"withheld (fewer than {policy.suppress_below} rows)"
     if c.value is None:
         return f"undefined ({c.why or 'no reason given'})"
     if c.low is None or c.high is None:

@@ -25,7 +25,10 @@ def policy(*rules: Rule, **changes: object) -> Policy:
 
 
 def comparison(
-    group: str = "Female", p_pass: float | None = 0.9, p_violation: float | None = 0.9, **changes: object
+    group: str | None = "Female",
+    p_pass: float | None = 0.9,
+    p_violation: float | None = 0.9,
+    **changes: object,
 ) -> Comparison:
     plain = Comparison(
         rule="approval",
@@ -56,11 +59,13 @@ def comparison(
 
 
 def passing(group: str = "Female", **changes: object) -> Comparison:
-    return comparison(group, 0.001, 1.0, value=0.97, low=0.93, high=1.01, **changes)
+    plain = comparison(group, 0.001, 1.0, value=0.97, low=0.93, high=1.01)
+    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def violating(group: str = "Female", **changes: object) -> Comparison:
-    return comparison(group, 1.0, 0.0001, value=0.6, low=0.55, high=0.66, **changes)
+    plain = comparison(group, 1.0, 0.0001, value=0.6, low=0.55, high=0.66)
+    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def result(*comparisons: Comparison, policy: Policy, system: System | None = None) -> AuditResult:
