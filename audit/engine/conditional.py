@@ -1,0 +1,196 @@
+"""Comparisons within strata of the control columns: Mantel–Haenszel, and Simpson's finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit.engine import disparity
+from audit.engine.decode import finite
+from audit.engine.entries import Entry
+from audit.engine.evidence import MantelHaenszel, TwoRates
+from audit.engine.groups import Floats
+from audit.engine.tables import Tables
+from audit.registry import Alias, lookup, metrics
+from audit.result import Conditional, Group, Rule, Stratum, group_name
+
+SIMPSON_LEVEL = 0.025
+"""Both intervals, pooled and within strata, are taken at 97.5 %, so that together they err in 5 %."""
+
+
+@dataclass(frozen=True)
+class Stratified:
+    """Counts by (comparison, stratum): group against reference."""
+
+    groups: tuple[Group, ...]
+    references: tuple[str, ...]
+    strata: tuple[Group, ...]
+    k: Floats
+    n: Floats
+    reference_k: Floats
+    reference_n: Floats
+
+
+def stratify(metric: str, grouping: tuple[str, ...], tables: Tables, references: dict[str, str]) -> Stratified | None:
+    """Each group's counts by stratum beside its reference's; None where there is one group only."""
+    groups = tables.groups(grouping).groups
+    if len(groups) < 2:
+        return None
+    strata, k, n = tables.strata(metric, grouping)
+    keyword = disparity.reference_of(grouping, references)
+    if keyword in ("rest", "overall"):
+        names = ("rest",) * len(groups)
+        return Stratified(groups, names, strata, k, n, k.sum(axis=0) - k, n.sum(axis=0) - n)
+    if keyword in disparity.KEYWORDS:
+        chosen: int | None = disparity.largest(tables.groups(grouping).rows, groups)
+    else:
+        chosen = groups.index(keyword) if keyword in groups else None  # type: ignore[arg-type]
+    if chosen is None:
+        return None
+    others = [index for index in range(len(groups)) if index != chosen]
+    fixed = [chosen] * len(others)
+    return Stratified(
+        tuple(groups[index] for index in others),
+        (group_name(groups[chosen]),) * len(others),
+        strata,
+        k[others],
+        n[others],
+        k[fixed],
+        n[fixed],
+    )
+
+
+def describe(metric: str, grouping: tuple[str, ...], tables: Tables, references: dict[str, str]) -> list[Conditional]:
+    """Pooled and common estimates with 95 % intervals, the strata, and whether the two part ways."""
+    found = stratify(metric, grouping, tables, references)
+    if found is None:
+        return []
+    pooled = TwoRates(
+        found.k.sum(axis=1), found.n.sum(axis=1), found.reference_k.sum(axis=1), found.reference_n.sum(axis=1), "difference"
+    )
+    common, ratio = (
+        MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind) for kind in ("difference", "ratio")
+    )
+    limits = {name: made.interval(0.05) for name, made in (("pooled", pooled), ("common", common), ("ratio", ratio))}
+    simpson = _simpson(pooled.interval(SIMPSON_LEVEL), common.interval(SIMPSON_LEVEL))
+    done = []
+    for index, group in enumerate(found.groups):
+        done.append(
+            Conditional(
+                metric=metric,
+                grouping=grouping,
+                group=group,
+                reference=found.references[index],
+                control=tables.counts.control,
+                pooled=finite(pooled.estimate[index]),
+                pooled_low=finite(limits["pooled"][0][index]),
+                pooled_high=finite(limits["pooled"][1][index]),
+                difference=finite(common.estimate[index]),
+                difference_low=finite(limits["common"][0][index]),
+                difference_high=finite(limits["common"][1][index]),
+                ratio=finite(ratio.estimate[index]),
+                ratio_low=finite(limits["ratio"][0][index]),
+                ratio_high=finite(limits["ratio"][1][index]),
+                strata=_strata(found, index),
+                simpson=simpson[index],
+                why=None if np.isfinite(common.estimate[index]) else "no stratum holds both groups",
+            )
+        )
+    return done
+
+
+def _strata(found: Stratified, index: int) -> tuple[Stratum, ...]:
+    rows = []
+    for place, stratum in enumerate(found.strata):
+        k, n, rk, rn = (
+            float(part[index, place]) for part in (found.k, found.n, found.reference_k, found.reference_n)
+        )
+        rows.append(Stratum(stratum, k, n, rk, rn, k / n - rk / rn if n and rn else None))
+    return tuple(rows)
+
+
+def _simpson(pooled: tuple[Floats, Floats], common: tuple[Floats, Floats]) -> list[str | None]:
+    """`reversal`: both exclude zero, on opposite sides. `vanishes`: pooled excludes zero, the common
+    interval holds zero and does not meet the pooled one."""
+    found: list[str | None] = []
+    for low, high, inner_low, inner_high in zip(*pooled, *common, strict=True):
+        opposite = (high < 0 < inner_low) or (inner_high < 0 < low)
+        apart = (high < 0 and inner_low > high) or (low > 0 and inner_high < low)
+        if opposite:
+            found.append("reversal")
+        elif apart and inner_low <= 0 <= inner_high:
+            found.append("vanishes")
+        else:
+            found.append(None)
+    return found
+
+
+def entries(rule: Rule, context: disparity.Context) -> list[Entry]:
+    """The common estimate for each group, and each stratum: a pass needs all of them inside."""
+    found = lookup(rule.metric)
+    names = found.metrics if isinstance(found, Alias) else (rule.metric,)
+    kind = rule.comparison.removeprefix("conditional_")
+    made: list[Entry] = []
+    for metric in names:
+        for grouping in context.tables.groupings:
+            if rule.attributes and not set(grouping) <= set(rule.attributes):
+                continue
+            stratified = stratify(metric, grouping, context.tables, context.references)
+            if stratified is not None:
+                made += [_common(rule, metric, grouping, kind, stratified, context)]
+                made += [_within(rule, metric, grouping, kind, stratified, context)]
+    return made
+
+
+def _common(
+    rule: Rule, metric: str, grouping: tuple[str, ...], kind: str, found: Stratified, context: disparity.Context
+) -> Entry:
+    evidence = MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind)
+    value = evidence.estimate
+    n, reference_n = found.n.sum(axis=1), found.reference_n.sum(axis=1)
+    floor, words = context.policy.min_group, metrics()[metric].denominator_words
+    report = disparity.reports_small(context.policy, grouping)
+    common = disparity.common_block(metric, context)
+    blocked, reported = [], []
+    for index in range(len(found.groups)):
+        small = min(n[index], reference_n[index]) < floor
+        reason = f"under min_group {floor} {words}" if small else common
+        if context.tables.counts.clusters is not None:
+            reason = "rows are clustered, and strata take them as independent"
+        blocked.append(reason)
+        reported.append(bool(small and report))
+    why = tuple(None if np.isfinite(v) else "no stratum holds both groups" for v in value)
+    return Entry(
+        rule, metric, rule.comparison, grouping, found.groups, found.references, value, why, n, reference_n,
+        tuple(blocked), tuple(reported), "mean", made=evidence,
+    )
+
+
+def _within(
+    rule: Rule, metric: str, grouping: tuple[str, ...], kind: str, found: Stratified, context: disparity.Context
+) -> Entry:
+    """Strata in which both groups have rows."""
+    rows, columns = np.nonzero((found.n > 0) & (found.reference_n > 0))
+    k, n = found.k[rows, columns], found.n[rows, columns]
+    rk, rn = found.reference_k[rows, columns], found.reference_n[rows, columns]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = k / n - rk / rn if kind == "difference" else np.where(rk > 0, (k / n) / (rk / rn), np.nan)
+    floor, words = context.policy.min_group, metrics()[metric].denominator_words
+    small = np.minimum(n, rn) < floor
+    report = context.policy.small_groups != "inconclusive"
+    common = disparity.common_block(metric, context)
+    infinite = np.full(len(rows), np.inf)
+    return Entry(
+        rule, metric, rule.comparison, grouping,
+        tuple(found.groups[row] for row in rows),
+        tuple(found.references[row] for row in rows),
+        value,
+        tuple(None if np.isfinite(v) else "the reference's value is 0" for v in value),
+        n, rn,
+        tuple(f"under min_group {floor} {words} in the stratum" if flag else common for flag in small),
+        tuple(bool(flag and report) for flag in small),
+        f"rates:{kind}",
+        (k, n, rk, rn, np.ones(len(rows)), infinite, np.zeros(len(rows))),
+        strata=tuple(found.strata[column] for column in columns),
+    )

@@ -1,0 +1,138 @@
+"""Score sums per group: bins in order, their rows by label, and what the ties in them allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from audit.engine.counts import Cells
+from audit.engine.groups import (
+    MISSING,
+    Floats,
+    Groups,
+    Index,
+    exact_sum,
+    place,
+    scaled_sum,
+)
+from audit.result import Group
+
+TENTHS = 10
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores by group. Label axis: negative, positive, missing.
+
+    `n`, `w`, `w2` rows, weights, squared weights by (G, bin, label), without weights all the same
+    array; `s`, `ss` sums of scores and squared scores by (G, label), weighted; `s2`, `ss2` the same
+    under squared weights; `low`, `high` the least and greatest score by (G, bin, label); `tenths`
+    rows (weighted), positives and score sums of labelled rows by (G, 10, 3).
+    """
+
+    groups: tuple[Group, ...]
+    n: Floats
+    w: Floats
+    w2: Floats
+    s: Floats
+    ss: Floats
+    s2: Floats
+    ss2: Floats
+    low: Floats
+    high: Floats
+    tenths: Floats
+    unit: bool
+    """Scores lie in [0, 1], so that they can be read as probabilities."""
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def take(self, index: Index) -> Scored:
+        """The groups at these places."""
+        chosen = {name: getattr(self, name)[index] for name in (*_ADDED, "low", "high")}
+        return replace(self, groups=tuple(self.groups[i] for i in index), **chosen)
+
+    def rest(self) -> Scored:
+        """For each group all the others together; extremes are those of everyone."""
+        others = {name: (v := getattr(self, name)).sum(axis=0, keepdims=True) - v for name in _ADDED}
+        low = np.broadcast_to(self.low.min(axis=0, keepdims=True), self.low.shape)
+        high = np.broadcast_to(self.high.max(axis=0, keepdims=True), self.high.shape)
+        return replace(self, low=low, high=high, **others)
+
+
+_ADDED = ("n", "w", "w2", "s", "ss", "s2", "ss2", "tenths")
+
+
+def tabulate_scores(cells: Cells, grouping: tuple[str, ...], bins: int) -> Scored:
+    """Sum the score cells by group, bin and label."""
+    index, groups = place(cells, grouping)
+    size = len(groups)
+    label = np.where(cells.keys["label"] < 0, MISSING, cells.keys["label"])
+    flat = (index * bins + np.clip(cells.keys["bin"], 0, bins - 1)) * 3 + label
+    shape = (size, bins, 3)
+    n = exact_sum(cells.sums["n"], flat, size * bins * 3).astype(np.float64).reshape(shape)
+    weighted = "w" in cells.sums
+    w = scaled_sum(cells.sums["w"], flat, size * bins * 3).reshape(shape) if weighted else n
+    w2 = scaled_sum(cells.sums["w2"], flat, size * bins * 3).reshape(shape) if weighted else n
+    low, high = np.full(size * bins * 3, np.inf), np.full(size * bins * 3, -np.inf)
+    np.minimum.at(low, flat, cells.sums["low"].astype(np.float64))
+    np.maximum.at(high, flat, cells.sums["high"].astype(np.float64))
+    by_label = index * 3 + label
+
+    def summed(name: str) -> Floats:
+        return scaled_sum(cells.sums[name], by_label, size * 3).reshape(size, 3)
+
+    first, second = ("w", "w2") if weighted else ("", "")
+    unit = bool((cells.keys["tenth"] >= 0).all())
+    return Scored(
+        groups,
+        n,
+        w,
+        w2,
+        summed(first + "s"),
+        summed(first + "ss"),
+        summed(second + "s"),
+        summed(second + "ss"),
+        low.reshape(shape),
+        high.reshape(shape),
+        _tenths(cells, index, size, label, weighted),
+        unit,
+    )
+
+
+def _tenths(cells: Cells, index: Index, size: int, label: Index, weighted: bool) -> Floats:
+    labelled = label != MISSING
+    tenth = np.clip(cells.keys["tenth"], 0, TENTHS - 1)
+    flat = (index * TENTHS + tenth)[labelled]
+    rows = cells.sums["w" if weighted else "n"][labelled]
+    scores = cells.sums["ws" if weighted else "s"][labelled]
+    positive = label[labelled] == 1
+
+    def total(values: object, chosen: object = slice(None)) -> Floats:
+        array = np.asarray(values)[chosen]  # type: ignore[index]
+        add = scaled_sum if weighted else (lambda v, i, k: exact_sum(v, i, k).astype(np.float64))
+        return add(array, flat[chosen], size * TENTHS)  # type: ignore[index]
+
+    parts = (total(rows), total(rows, positive), scaled_sum(scores, flat, size * TENTHS))
+    return np.stack(parts, axis=-1).reshape(size, TENTHS, 3)
+
+
+def bucket_means(cells: Cells, groups: Groups, what: str) -> tuple[Floats, Floats]:
+    """Per group and cluster bucket: the sum of a labelled row's residual (or squared error), and its rows."""
+    index, _ = place(cells, groups.grouping)
+    labelled = cells.keys["label"] >= 0
+    weighted = "w" in cells.sums
+    prefix = "w" if weighted else ""
+    from audit.engine.aggregate import BUCKETS
+
+    flat = (index * BUCKETS + cells.keys["bucket"])[labelled]
+    size = len(groups) * BUCKETS
+    y = cells.keys["label"][labelled].astype(np.float64)
+    rows = cells.sums["w"][labelled].astype(np.float64) / 2**30 if weighted else cells.sums["n"][labelled].astype(np.float64)
+    s = cells.sums[prefix + "s"][labelled].astype(np.float64) / 2**30
+    ss = cells.sums[prefix + "ss"][labelled].astype(np.float64) / 2**30
+    value = s - y * rows if what == "residual" else ss - 2 * y * s + y * rows
+    sums = np.bincount(flat, weights=value, minlength=size).reshape(len(groups), BUCKETS)
+    counts = np.bincount(flat, weights=rows, minlength=size).reshape(len(groups), BUCKETS)
+    return sums, counts

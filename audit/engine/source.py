@@ -1,0 +1,386 @@
+"""Where the rows lie: a file, a database or a frame, opened as one Ibis table and never copied out."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import glob
+import gzip
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.types as ir
+from ibis.common.exceptions import IbisError
+
+from audit.errors import AuditError, DataError, UsageError
+from audit.registry import nearest
+from audit.spec.secrets import redact
+
+if TYPE_CHECKING:
+    from audit.spec import AuditSpec
+
+_TEXT = {".csv": ",", ".tsv": "\t", ".txt": None}
+_JSON = {".jsonl", ".ndjson", ".json"}
+_ARROW = {".arrow", ".feather", ".ipc"}
+_DUCKDB = {".duckdb", ".ddb", ".db"}
+_KINDS = "CSV, TSV (also .gz), Parquet, JSON lines, Arrow/Feather, a DuckDB file, or a database URL"
+MAX_REJECTED_SHARE = 0.01
+"""More unreadable lines than this share of a text file is an error, not an exclusion."""
+_LINES_KEPT = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open table, with what the result says of where it came from."""
+
+    table: ir.Table
+    kind: str
+    name: str
+    """For printing: credentials redacted."""
+    digest: str | None
+    rejected: int = 0
+    rejected_lines: tuple[int, ...] = ()
+    files: tuple[Path, ...] = ()
+    stamps: tuple[tuple[int, int], ...] = field(default=())
+    """(size, mtime) of each file when it was opened."""
+
+    def check_unchanged(self) -> None:
+        """A DataError where a file was written to while it was being read."""
+        if _stamps(self.files) != self.stamps:
+            raise DataError(
+                "the file changed while it was being read",
+                where=self.name,
+                hint="Wait until it is complete, then run the audit again.",
+            )
+
+
+def open_source(spec: AuditSpec, *, frame: Any = None) -> Source:
+    """The spec's source as one Ibis table, its `filter` not yet applied, its `join` done.
+
+    Errors: UsageError where there is no such file, table or column; DataError where the content
+    cannot be read.
+    """
+    data = spec.data
+    if frame is not None:
+        source = Source(_frame_table(frame), "frame", type(frame).__module__.split(".")[0] + " frame", None)
+    elif data.source is None:
+        raise UsageError(
+            "the spec names no source", where="data.source", hint="Write data.source: FILE, or pass a frame."
+        )
+    else:
+        located = data.resolved_source()
+        assert located is not None
+        with reading(redact(data.source)):
+            source = _database(spec, located) if "://" in located else _file(spec, located)
+    return _joined(spec, source)
+
+
+@contextlib.contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Turn whatever an engine raises while reading into a DataError that says where."""
+    try:
+        yield
+    except AuditError:
+        raise
+    except (OSError, IbisError, ValueError, TypeError, ArithmeticError) as error:
+        raise _unreadable(error, where) from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ENGINES:
+            raise
+        raise _unreadable(error, where) from error
+
+
+ENGINES = {"_duckdb", "duckdb", "psycopg", "pyarrow", "pyspark", "py4j", "sqlglot", "polars"}
+
+
+def _unreadable(error: Exception, where: str) -> DataError:
+    lines = [line for line in redact(str(error)).splitlines() if line.strip()]
+    return DataError(
+        f"could not be read: {lines[0][:400] if lines else type(error).__name__}",
+        where=where,
+        hint=f"Expected {_KINDS}.",
+    )
+
+
+def connect_duckdb(path: str | None = None) -> Any:
+    """An embedded DuckDB that never fetches an extension."""
+    options: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if path is None:
+        return ibis.duckdb.connect(**options)
+    return ibis.duckdb.connect(path, read_only=True, **options)
+
+
+def _frame_table(frame: Any) -> ir.Table:
+    if isinstance(frame, ir.Table):
+        return frame
+    with reading("the frame"):
+        columns = [str(name) for name in getattr(frame, "columns", getattr(frame, "column_names", ()))]
+        doubled = sorted({name for name in columns if columns.count(name) > 1})
+        if doubled:
+            raise DataError(
+                f"two columns are called {doubled[0]!r}", where="the frame", hint="Rename one of them."
+            )
+        if not columns:
+            raise DataError("has no columns", where="the frame", hint="Pass a frame of one row a decision.")
+        table = ibis.memtable(frame)
+        connection = connect_duckdb()
+        return connection.create_table("frame", table, temp=True)
+
+
+def _file(spec: AuditSpec, located: str) -> Source:
+    paths = _paths(spec.base, located)
+    suffixes = [suffix.lower() for suffix in paths[0].suffixes[-2:]]
+    kind = suffixes[-1] if suffixes else ""
+    if kind == ".gz" and len(suffixes) == 2:
+        kind = suffixes[0]
+    if paths[0].stat().st_size == 0:
+        raise DataError(
+            "the file is empty", where=located, hint="Write one row a decision, with a header line."
+        )
+    stamps, names = _stamps(paths), [str(path) for path in paths]
+    rejected, lines = 0, ()
+    if kind in _DUCKDB:
+        table, name = _database_table(connect_duckdb(names[0]), spec, located), "duckdb"
+    else:
+        connection = connect_duckdb()
+        if kind in (".parquet", ".pq"):
+            table, name = connection.read_parquet(names), "parquet"
+        elif kind in _JSON:
+            table, name = connection.read_json(names), "json"
+        elif kind in _ARROW:
+            table, name = _arrow(connection, names), "arrow"
+        elif kind in _TEXT:
+            table, rejected, lines = _text(connection, spec, paths, _TEXT[kind])
+            name = "csv"
+        else:
+            raise UsageError(
+                f"a file of an unknown kind: {paths[0].name}", where="data.source", hint=f"Expected {_KINDS}."
+            )
+    return Source(table, name, located, _digest(paths), rejected, lines, paths, stamps)
+
+
+def _paths(base: Path, located: str) -> tuple[Path, ...]:
+    path = Path(os.path.expanduser(located))
+    path = path if path.is_absolute() else base / path
+    found = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(str(path), recursive=True))
+    files = tuple(item for item in found if item.is_file())
+    if not files:
+        here = sorted(item.name for item in path.parent.glob("*") if item.is_file()) if path.parent.is_dir() else []
+        near = nearest(path.name, here)
+        raise UsageError(
+            f"no such file: {located}",
+            where="data.source",
+            hint=f"Did you mean {near}?" if near else f"Looked in {path.parent}.",
+        )
+    return files
+
+
+def _stamps(paths: tuple[Path, ...]) -> tuple[tuple[int, int], ...]:
+    stats = [path.stat() for path in paths]
+    return tuple((stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+
+def _digest(paths: tuple[Path, ...]) -> str:
+    digests = []
+    for path in paths:
+        with path.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _arrow(connection: Any, names: list[str]) -> ir.Table:
+    import pyarrow as pa
+    import pyarrow.feather as feather
+
+    tables = [feather.read_table(name, memory_map=True) for name in names]
+    return connection.create_table("frame", ibis.memtable(pa.concat_tables(tables)), temp=True)
+
+
+def _header(path: Path, separator: str | None) -> tuple[list[str], str]:
+    opened = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+    with opened as stream:
+        raw = stream.readline(1 << 20)
+    try:
+        line = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "is not UTF-8 text", where=path.name, hint="Save it as UTF-8, or as Parquet."
+        ) from error
+    if "\x00" in line or not line.strip():
+        raise DataError("has no header line", where=path.name, hint="The first line names the columns.")
+    if separator is None or (separator == "," and "," not in line):
+        separator = max(",;\t|", key=line.count)
+    names = next(csv.reader(io.StringIO(line), delimiter=separator))
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise DataError(f"two columns are called {doubled[0]!r}", where=path.name, hint="Rename one of them.")
+    return names, separator
+
+
+def _text(
+    connection: Any, spec: AuditSpec, paths: tuple[Path, ...], separator: str | None
+) -> tuple[ir.Table, int, tuple[int, ...]]:
+    """The columns that are needed, loaded once: a rejected line is then the same for every aggregate."""
+    names, separator = _header(paths[0], separator)
+    numeric = _numeric_columns(spec)
+    wanted = [name for name in names if name in _needed(spec)] if not _open_ended(spec) else names
+    types = {name: "DOUBLE" if name in numeric else "VARCHAR" for name in names}
+    quote = '"' + "'"
+    files = "[" + ", ".join(_literal(str(path)) for path in paths) + "]"
+    columns = "{" + ", ".join(f"{_literal(name)}: '{kind}'" for name, kind in types.items()) + "}"
+    scan = (
+        f"read_csv({files}, auto_detect=false, header=true, skip=0, delim={_literal(separator)}, "
+        f"quote={_literal(quote[0])}, escape={_literal(quote[0])}, columns={columns}, store_rejects=true, "
+        f"rejects_limit=0, null_padding=false, max_line_size=20000000)"
+    )
+    picked = ", ".join(_identifier(name) for name in wanted) or "1 AS one"
+    connection.raw_sql("ATTACH ':memory:' AS staging (COMPRESS)")
+    connection.raw_sql(f"CREATE TABLE staging.main.rows AS SELECT {picked} FROM {scan}")
+    lines = [
+        int(row[0])
+        for row in connection.raw_sql("SELECT DISTINCT line, file_id FROM reject_errors ORDER BY line").fetchall()
+    ]
+    table = connection.table("rows", database=("staging", "main"))
+    read = int(table.count().execute()) + len(lines)
+    if lines and len(lines) > MAX_REJECTED_SHARE * read:
+        shown = ", ".join(str(line) for line in lines[:_LINES_KEPT])
+        raise DataError(
+            f"{len(lines)} of {read} lines cannot be read (lines {shown}{', …' if len(lines) > _LINES_KEPT else ''})",
+            where=paths[0].name,
+            hint="A line has too few or too many fields, or a text where a number is needed. Mend them first.",
+        )
+    return table, len(lines), tuple(lines[:_LINES_KEPT])
+
+
+def _open_ended(spec: AuditSpec) -> bool:
+    return spec.data.filter is not None or spec.data.join is not None
+
+
+def _numeric_columns(spec: AuditSpec) -> set[str]:
+    columns = spec.data.columns
+    binned = {item.column or name for name, item in spec.data.attributes.items() if item.bins}
+    return binned | {name for name in (columns.score, columns.weight, columns.count) if name}
+
+
+def _needed(spec: AuditSpec) -> set[str]:
+    columns = spec.data.columns
+    roles = {
+        columns.label,
+        columns.prediction,
+        columns.score,
+        columns.weight,
+        columns.count,
+        columns.id,
+        columns.cluster,
+        columns.time,
+    }
+    attributes = {item.column or name for name, item in spec.data.attributes.items()}
+    return {name for name in roles if name} | attributes | set(spec.data.control)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _database(spec: AuditSpec, located: str) -> Source:
+    if located.split("://", 1)[0] in ("http", "https", "s3", "gs", "gcs", "abfs", "az"):
+        raise UsageError(
+            "files are not fetched over the network",
+            where="data.source",
+            hint="Download it first, or name a database URL with `table:` or `sql:`.",
+        )
+    if spec.data.table is None and spec.data.sql is None:
+        raise UsageError(
+            "a database URL needs `table:` or `sql:`", where="data.source", hint="Write data.table: NAME."
+        )
+    connection = ibis.connect(located)
+    table = _database_table(connection, spec, redact(located))
+    return Source(table, "sql" if spec.data.sql else "table", redact(located), None)
+
+
+def _database_table(connection: Any, spec: AuditSpec, where: str) -> ir.Table:
+    if spec.data.sql is not None:
+        return connection.sql(spec.data.sql)
+    names = connection.list_tables()
+    wanted = spec.data.table
+    if wanted is None and len(names) == 1:
+        wanted = names[0]
+    if wanted is None or (wanted not in names and "." not in wanted):
+        listed = ", ".join(names[:20]) or "none"
+        raise UsageError(
+            f"no table is called {wanted!r}" if wanted else "which table?",
+            where=where,
+            hint=f"Write data.table: NAME. Tables: {listed}.",
+        )
+    if wanted in names:
+        return connection.table(wanted)
+    schema, _, name = wanted.rpartition(".")
+    return connection.table(name, database=schema)
+
+
+def _joined(spec: AuditSpec, source: Source) -> Source:
+    join = spec.data.join
+    if join is None:
+        return source
+    with reading(join.table or join.source or "data.join"):
+        left = source.table
+        connection = left.get_backend()
+        right = _join_table(spec, connection)
+        for table, side in ((left, "the source"), (right, "the joined table")):
+            if join.on not in table.columns:
+                raise missing_column(join.on, table.columns, where=f"data.join.on ({side})")
+        keys = right.aggregate(rows=right.count(), keys=right[join.on].nunique()).to_pyarrow().to_pylist()[0]
+        if keys["rows"] != keys["keys"]:
+            raise DataError(
+                f"{keys['rows']} rows for {keys['keys']} keys: a doubled or missing key would count people twice",
+                where="data.join",
+                hint=f"Keep one row for each {join.on}.",
+            )
+        added = [name for name in right.columns if name not in left.columns]
+        matched = left.left_join(right.select(join.on, *added), join.on)
+        table = matched.select(*[left[name] for name in left.columns], *[matched[name] for name in added])
+    return Source(
+        table,
+        source.kind,
+        source.name,
+        source.digest,
+        source.rejected,
+        source.rejected_lines,
+        source.files,
+        source.stamps,
+    )
+
+
+def _join_table(spec: AuditSpec, connection: Any) -> ir.Table:
+    join = spec.data.join
+    assert join is not None
+    if join.table is not None:
+        return connection.table(join.table)
+    path = _paths(spec.base, str(join.source))[0]
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return connection.read_parquet(str(path))
+    return connection.read_csv(str(path), all_varchar=True, header=True, skip=0)
+
+
+def missing_column(name: str, columns: Any, *, where: str) -> UsageError:
+    """The error for a column that is not there: what exists, and the nearest name."""
+    near = nearest(name, columns)
+    listed = ", ".join(list(columns)[:30])
+    return UsageError(
+        f"no column is called {name!r}; there are: {listed}",
+        where=where,
+        hint=f"Did you mean {near}?" if near else "Name one of them.",
+    )

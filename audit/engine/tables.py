@@ -1,0 +1,155 @@
+"""Every grouping's sums and every metric's values in it, each worked out once."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from audit.engine import scored as score_tables
+from audit.engine.counts import Cells, Counts
+from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
+from audit.engine.metrics import decisions, scores
+from audit.engine.metrics.sample import Sample, undefined_where
+from audit.engine.scored import Scored, tabulate_scores
+from audit.registry import Metric, metrics
+
+COVERAGE_GAP = 0.05
+"""Label coverage that differs by more than this between groups or predictions blocks a pass."""
+SCORE_NEEDS = ("calibration_in_the_large", "brier", "expected_calibration_error")
+
+
+class Tables:
+    """Groups, score tables and samples by grouping, from the counts."""
+
+    def __init__(self, counts: Counts, depth: int) -> None:
+        self.counts = counts
+        self.groupings: tuple[tuple[str, ...], ...] = tuple(
+            grouping
+            for size in range(1, min(depth, len(counts.attributes)) + 1)
+            for grouping in itertools.combinations(counts.attributes, size)
+        )
+        self._groups: dict[tuple[tuple[str, ...], tuple[str, ...]], Groups] = {}
+        self._scored: dict[tuple[str, ...], Scored] = {}
+        self._samples: dict[tuple[str, tuple[str, ...], str], Sample] = {}
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """label, prediction, score: those that some audited row has."""
+        cells = self.counts.cells[0]
+        found = {key for key in ("label", "prediction") if np.any(cells.keys[key] >= 0)}
+        return frozenset(found | ({"score"} if self.counts.scores else set()))
+
+    @cached_property
+    def unit_scores(self) -> bool:
+        """Whether scores lie in [0, 1]."""
+        return all(bool((cells.keys["tenth"] >= 0).all()) for cells in self.counts.scores)
+
+    def cells(self, grouping: tuple[str, ...], kind: str = "cells") -> Cells:
+        """The table of cells that has the grouping's attributes."""
+        found = self.counts.covering(grouping, kind)
+        if found is None:
+            raise KeyError(f"no counts by {grouping}")
+        return found
+
+    def groups(self, grouping: tuple[str, ...], stratum: tuple[str, ...] = ()) -> Groups:
+        """Label × prediction sums by group, and by stratum where one is named."""
+        key = (grouping, stratum)
+        if key not in self._groups:
+            self._groups[key] = tabulate(self.cells(grouping), grouping, stratum)
+        return self._groups[key]
+
+    def scored(self, grouping: tuple[str, ...]) -> Scored:
+        """Score sums by group."""
+        if grouping not in self._scored:
+            bins = len(self.counts.edges) - 1
+            self._scored[grouping] = tabulate_scores(self.cells(grouping, "scores"), grouping, bins)
+        return self._scored[grouping]
+
+    def sample(self, metric: str, grouping: tuple[str, ...], side: str = "group") -> Sample:
+        """The metric by group; with side `rest`, of everyone else for each group."""
+        key = (metric, grouping, side)
+        if key not in self._samples:
+            self._samples[key] = self._measure(metrics()[metric], grouping, side)
+        return self._samples[key]
+
+    def _measure(self, metric: Metric, grouping: tuple[str, ...], side: str) -> Sample:
+        groups = self.groups(grouping)
+        if metric.name == "scoring_rate":
+            return self._scoring_rate(metric, grouping, side)
+        if metric.family == "decisions":
+            return decisions.measure(metric, groups.rest() if side == "rest" else groups)
+        table = self.scored(grouping)
+        sample = scores.measure(metric, table.rest() if side == "rest" else table)
+        if metric.name in SCORE_NEEDS and not self.unit_scores:
+            return undefined_where(sample, np.ones(len(sample), dtype=bool), "scores lie outside [0, 1]")
+        if groups.buckets is not None and metric.name in ("calibration_in_the_large", "brier"):
+            return self._clustered(sample, metric.name, groups, side)
+        return sample
+
+    def _scoring_rate(self, metric: Metric, grouping: tuple[str, ...], side: str) -> Sample:
+        """Rows above the median read as predictions, so that one formula serves both."""
+        cells = self.cells(grouping, "above")
+        as_predictions = replace(cells, keys={**cells.keys, "prediction": cells.keys["bin"]})
+        groups = tabulate(as_predictions, grouping)
+        selection = replace(
+            metrics()["selection_rate"], name=metric.name, denominator_words=metric.denominator_words
+        )
+        return decisions.measure(selection, groups.rest() if side == "rest" else groups)
+
+    def _clustered(self, sample: Sample, metric: str, groups: Groups, side: str) -> Sample:
+        what = "residual" if metric == "calibration_in_the_large" else "squared"
+        sums, rows = score_tables.bucket_means(self.cells(groups.grouping), groups, what)
+        if side == "rest":
+            sums, rows = sums.sum(axis=0) - sums, rows.sum(axis=0) - rows
+        with np.errstate(invalid="ignore", divide="ignore"):
+            leave = (sums.sum(axis=1, keepdims=True) - sums) / (rows.sum(axis=1, keepdims=True) - rows)
+        return replace(sample, leave_out=leave, occupied=rows > 0)
+
+    def strata(self, metric: str, grouping: tuple[str, ...]) -> tuple[tuple[tuple[str | None, ...], ...], Floats, Floats]:
+        """Strata, and the metric's numerators and denominators by (group, stratum)."""
+        control = self.counts.control
+        flat = self.groups(grouping, control)
+        sample = decisions.measure(metrics()[metric], flat)
+        groups = self.groups(grouping).groups
+        width = len(grouping)
+        strata = tuple(dict.fromkeys(sorted((g[width:] for g in flat.groups), key=lambda s: [(v is None, v or "") for v in s])))
+        k, n = np.zeros((len(groups), len(strata))), np.zeros((len(groups), len(strata)))
+        row = {group: index for index, group in enumerate(groups)}
+        column = {stratum: index for index, stratum in enumerate(strata)}
+        assert sample.x is not None and sample.size is not None
+        for index, both in enumerate(flat.groups):
+            place_ = row[both[:width]], column[both[width:]]
+            k[place_], n[place_] = sample.x[index], sample.size[index]
+        return strata, k, n
+
+    @cached_property
+    def uneven_labels(self) -> str | None:
+        """Why labels are too unevenly present for a pass, or None."""
+        if "label" not in self.roles:
+            return None
+        worst: tuple[float, str] = (0.0, "")
+        for grouping in (grouping for grouping in self.groupings if len(grouping) == 1):
+            groups = self.groups(grouping)
+            rows, labelled = groups.n.sum(axis=1), groups.n[:, :MISSING, :].sum(axis=1)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                share = np.where(rows >= 30, labelled / rows, np.nan)
+            if np.all(np.isnan(share)):
+                continue
+            gap = float(np.nanmax(share) - np.nanmin(share))
+            if gap > worst[0]:
+                words = f"label coverage runs from {np.nanmin(share):.0%} to {np.nanmax(share):.0%} over {grouping[0]} and prediction"
+                worst = (gap, words)
+        return worst[1] if worst[0] > COVERAGE_GAP else None
+
+
+def rows_of(counts: Counts, name: str) -> tuple[tuple[str | None, ...], Index]:
+    """An attribute's values and its rows audited by value."""
+    cells = counts.covering((name,))
+    assert cells is not None
+    index, groups = place(cells, (name,))
+    rows = np.zeros(len(groups), dtype=np.int64)
+    np.add.at(rows, index, cells.sums["n"].astype(np.int64))
+    return tuple(group[0] for group in groups), rows
