@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from audit.spec.model import Columns, Data
-from audit.spec.problems import PathKey, Problems, shown
+from audit.spec.problems import PathKey, Problems, quoted, shown
 from audit.spec.secrets import bad_reference, has_reference, literal_secret
 from audit.spec.sql import condition_problem, select_problem
 
@@ -43,7 +43,7 @@ def _columns(columns: Columns, problems: Problems) -> None:
         if column is None:
             continue
         if column in taken:
-            what = f"column {shown(column)} serves both {taken[column]} and {role}; each needs its own"
+            what = f"column {quoted(column)} serves both {taken[column]} and {role}; each needs its own"
             problems.add(("data", "columns", role), what)
         taken[column] = role
 
@@ -83,7 +83,7 @@ def _attributes(data: Data, problems: Problems) -> None:
         if not name.strip():
             problems.add(path, "an attribute's name is empty; allowed: text")
         if attribute.column in by_column:
-            what = f"the attribute {shown(name)} is the column that serves as {by_column[attribute.column]}"
+            what = f"the attribute {quoted(name)} is the column that serves as {by_column[attribute.column]}"
             problems.add((*path, "column"), what, "An attribute needs a column of its own.")
         if attribute.bins is not None:
             _bins(attribute.bins, (*path, "bins"), problems)
@@ -108,14 +108,14 @@ def _control(data: Data, problems: Problems) -> None:
     by_column = {column: role for role, column in roles(data.columns).items()}
     attributes = {attribute.column for attribute in data.attributes.values()} | data.attributes.keys()
     for position in _doubles(data.control):
-        what = f"`control` names {shown(data.control[position])} twice"
+        what = f"`control` names {quoted(data.control[position])} twice"
         problems.add(("data", "control", position), what)
     for position, column in enumerate(data.control):
         if column in attributes:
-            what = f"the control column {shown(column)} is an attribute; strata must not be the groups"
+            what = f"the control column {quoted(column)} is an attribute; strata must not be the groups"
             problems.add(("data", "control", position), what, "Take it out of one of the two.")
         elif column in by_column:
-            what = f"the control column {shown(column)} is the column that serves as {by_column[column]}"
+            what = f"the control column {quoted(column)} is the column that serves as {by_column[column]}"
             problems.add(("data", "control", position), what)
 
 

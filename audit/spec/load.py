@@ -17,7 +17,7 @@ from audit.result import Rule
 from audit.spec.checks import check_data
 from audit.spec.lines import DEEPEST, MOST_BYTES, key_text, parse
 from audit.spec.model import Data, Document, Policy, System
-from audit.spec.problems import PathKey, Places, Problems, shown
+from audit.spec.problems import PathKey, Places, Problems, quoted, shown
 from audit.spec.rules import resolve
 from audit.spec.translate import collect
 
@@ -176,7 +176,7 @@ def _plain(value: Any, path: PathKey, lines: dict[PathKey, int | None], problems
                 what = (
                     f"a key is {shown(key)}; allowed: text"
                     if name is None
-                    else f"the key {shown(name)} stands twice"
+                    else f"the key {quoted(name)} stands twice"
                 )
                 problems.add(path, what)
                 continue

@@ -115,8 +115,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        text = redact(value)
-        return f"text {text[:LONGEST_SHOWN] + '…' if len(text) > LONGEST_SHOWN else text!r}"
+        return f"text {quoted(value)}"
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
     if isinstance(value, float) and math.isinf(value):
@@ -126,6 +125,15 @@ def shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "a list"
     return "a mapping" if isinstance(value, dict) else f"a {type(value).__name__}"
+
+
+def quoted(name: str) -> str:
+    """A name or text in quotes: short, on one line, with no password in it.
+
+    >>> quoted("two\\nlines")
+    "'two\\\\nlines'"
+    """
+    return repr(short(redact(name)))
 
 
 def short(text: str) -> str:

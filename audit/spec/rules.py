@@ -8,7 +8,7 @@ from audit.registry import COMPARISONS, Alias, Metric, aliases, metrics
 from audit.result import Rule, Waiver
 from audit.spec.bands import Band, band
 from audit.spec.model import Document, RuleSpec
-from audit.spec.problems import PathKey, Problems, listed, near_hint, shown
+from audit.spec.problems import PathKey, Problems, listed, near_hint, quoted, shown
 
 _CONDITIONAL = ("conditional_difference", "conditional_ratio")
 
@@ -51,7 +51,7 @@ def _ids(rules: tuple[RuleSpec, ...], problems: Problems) -> list[str]:
         if rule.id is None:
             continue
         if rule.id in given:
-            what = f"the rule id {shown(rule.id)} is taken by rule {given[rule.id] + 1}; ids are unique"
+            what = f"the rule id {quoted(rule.id)} is taken by rule {given[rule.id] + 1}; ids are unique"
             problems.add(("policy", "rules", position, "id"), what)
         given.setdefault(rule.id, position)
     taken, ids = set(given), []
@@ -72,7 +72,7 @@ def _asked(spec: RuleSpec, path: PathKey, problems: Problems) -> _Asked | None:
         near = near_hint(spec.metric, known)
         every = "`harm-audit metrics` lists all."
         hint = f"{near} {every}" if near else every
-        problems.add((*path, "metric"), f"`metric`: no metric is called {shown(spec.metric)[5:]}", hint)
+        problems.add((*path, "metric"), f"`metric`: no metric is called {quoted(spec.metric)}", hint)
         return None
     if not entry.comparable:
         problems.add(
@@ -95,10 +95,10 @@ def _attributes(spec: RuleSpec, document: Document, path: PathKey, problems: Pro
         )
     for position, name in enumerate(spec.attributes):
         if name not in known:
-            what = f"`attributes`: no attribute is called {shown(name)[5:]}; allowed: {listed(known)}"
+            what = f"`attributes`: no attribute is called {quoted(name)}; allowed: {listed(known)}"
             problems.add((*path, "attributes", position), what, near_hint(name, known))
         elif name in spec.attributes[:position]:
-            problems.add((*path, "attributes", position), f"`attributes` names {shown(name)[5:]} twice")
+            problems.add((*path, "attributes", position), f"`attributes` names {quoted(name)} twice")
 
 
 def _roles(asked: _Asked, document: Document, problems: Problems) -> None:

@@ -120,9 +120,9 @@ CASES = [
     ({"attributes": "  attributes: {age: {map: {}}} # HERE"}, "`map` is empty", None),
     ({"attributes": "  attributes: {age: {as: gender}} # HERE"}, "allowed: sex, race_ethnicity, age", None),
     ({"attributes": "  attributes: {age: {map: {a: [b]}}} # HERE"}, "`a`: found a list", None),
-    ({"data": "control: [sex] # HERE"}, "the control column text 'sex' is an attribute", None),
+    ({"data": "control: [sex] # HERE"}, "the control column 'sex' is an attribute", None),
     ({"data": "control: [y] # HERE"}, "serves as label", None),
-    ({"data": "control: [a, a] # HERE"}, "`control` names text 'a' twice", None),
+    ({"data": "control: [a, a] # HERE"}, "`control` names 'a' twice", None),
     # the source
     ({"data": "{sql: SELECT 1}"[1:-1] + " # HERE"}, "`sql` without a `source`", None),
     ({"data": "join: {on: k} # HERE"}, "`join` has neither of", None),
