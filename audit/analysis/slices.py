@@ -1,0 +1,318 @@
+"""The slices with the worst error: found on one half of the people, confirmed on the other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+from scipy import stats
+
+from audit.analysis import search
+from audit.analysis.binning import FeatureBins, compress, plan_bins
+from audit.analysis.lattice import Cells
+from audit.analysis.rates import TITLES, Rate
+from audit.analysis.slice_report import SCHEMA_VERSION, Condition, Share, Slice, SliceReport
+from audit.analysis.tables import as_table, as_text, one_row_each
+from audit.engine.aggregate import md5
+from audit.engine.findings import holm_adjusted
+from audit.engine.intervals import clopper_pearson
+from audit.engine.source import reading
+from audit.engine.two_rates import TwoRates
+from audit.errors import DataError, UsageError
+
+OVERLAP = 0.75
+"""Two slices that share more than this part of the rows of either are told as one."""
+GAIN = 0.05
+"""A slice inside another must have a rate higher by this part of the other's to be told by itself."""
+MIN_ROWS = 30
+"""No slice of fewer rows is looked for, whatever the support asked for."""
+_POOL = 20
+"""How many candidates are looked at for each slice that is reported, so that folding leaves enough."""
+_BAD, _ROW, _HALF = "__slices_bad", "__slices_row", "__slices_half"
+
+
+@dataclass(frozen=True)
+class _Halves:
+    bins: tuple[FeatureBins, ...]
+    discovery: Cells
+    confirmation: Cells
+    """Counted: for a loss, the rows above the discovery half's mean."""
+    confirmation_loss: Cells | None
+    discovery_bad: Cells
+
+
+def find_slices(
+    data: Any,
+    rate: Rate,
+    *,
+    features: tuple[str, ...] | None = None,
+    person: str | None = None,
+    top: int = 10,
+    min_support: float = 0.01,
+    max_depth: int | None = None,
+    weight: float = search.WEIGHT,
+    confidence: float = 0.95,
+    examples: int = 0,
+) -> SliceReport:
+    """The `top` slices of the highest rate, over any features, each tested on people it was not found on.
+
+    People (by `person`, else rows) are split in two by a hash with a fixed salt, one row each. Bins,
+    and the slices of the highest score with at least `min_support` of the rows (and 30), come from
+    the first half, exactly and at every depth. On the second half each gets the hypergeometric
+    probability of as many bad rows in a random draw of its size, and Holm's adjustment over all of
+    them. Where the rate has nothing to do with the features, a report names a confirmed slice with
+    probability 1 − confidence at most.
+
+    `features` None takes every column that has a rule and no other role. `examples` adds that many
+    bad rows of each slice: they may be personal data.
+    Errors: UsageError for columns and options that do not exist; DataError where no row counts or
+    the columns hold what cannot be used.
+    Source: Sagadeeva and Boehm, SIGMOD 2021 (score and pruning).
+    """
+    _check(top, min_support, confidence, examples)
+    table = as_table(data)
+    counted = rate.apply(table, name=_BAD)
+    people = one_row_each(counted, person, row=_ROW, half=_HALF)
+    # One copy of the few columns' rows in the engine, so that both halves see the same row numbers.
+    with reading("the data"):
+        people = people.cache()
+        total, used = (int(one.count().to_pyarrow().as_py()) for one in (table, people))
+    first = people.filter(people[_HALF] == 0)
+    first_rows = int(first.count().to_pyarrow().as_py())
+    min_rows = max(MIN_ROWS, math.ceil(min_support * first_rows))
+    if first_rows < 2 * MIN_ROWS or used - first_rows < MIN_ROWS:
+        raise DataError(
+            f"{used} of {total} rows count towards {rate.metric}: too few to find and confirm slices",
+            where=rate.metric,
+            hint=f"{4 * MIN_ROWS} rows of distinct people are the least.",
+        )
+    reserved = rate.columns | {person or _ROW, _ROW, _HALF, _BAD}
+    bins, left_out = plan_bins(first, features, reserved=reserved, min_rows=min_rows, fold=True)
+    halves = _halves(people, bins)
+    chosen = _choose(halves.discovery, min_rows, top, max_depth, weight)
+    slices = _tested(halves, chosen, confidence)
+    if examples:
+        slices = tuple(
+            replace(one, examples=example_rows(people, bins, one.conditions, limit=examples))
+            for one in slices
+        )
+    return SliceReport(
+        SCHEMA_VERSION,
+        rate.metric,
+        TITLES[rate.metric],
+        person,
+        confidence,
+        min_support,
+        min_rows,
+        max_depth,
+        weight,
+        halves.discovery.rows,
+        _mean(halves.discovery),
+        halves.confirmation.rows,
+        _mean(halves.confirmation_loss or halves.confirmation),
+        bins,
+        left_out,
+        slices,
+        _notes(total, used, person, bins, halves, slices),
+    )
+
+
+def _check(top: int, min_support: float, confidence: float, examples: int) -> None:
+    if top < 1:
+        raise UsageError(f"{top} slices cannot be listed", where="top", hint="Ask for 1 or more.")
+    if not 0 < min_support < 1:
+        raise UsageError(
+            f"the support {min_support:g} is outside (0, 1)",
+            where="min support",
+            hint="0.01 is one row in 100.",
+        )
+    if not 0.5 < confidence < 1:
+        raise UsageError(f"the confidence {confidence:g} is outside (0.5, 1)", where="confidence")
+    if examples < 0:
+        raise UsageError(f"{examples} examples cannot be shown", where="examples")
+
+
+def _halves(people: ir.Table, bins: tuple[FeatureBins, ...]) -> _Halves:
+    first, second = (people.filter(people[_HALF] == half) for half in (0, 1))
+    discovery = compress(first, bins, first[_BAD])
+    if not discovery.additive:
+        return _Halves(bins, discovery, compress(second, bins, second[_BAD]), None, discovery)
+    limit = discovery.total / discovery.rows * discovery.unit
+    above, found_above = (compress(half, bins, half[_BAD] > limit) for half in (second, first))
+    return _Halves(bins, discovery, above, compress(second, bins, second[_BAD]), found_above)
+
+
+def _mean(cells: Cells) -> float | None:
+    return cells.total / cells.rows * cells.unit if cells.rows else None
+
+
+def _choose(
+    cells: Cells, min_rows: int, top: int, max_depth: int | None, weight: float
+) -> list[tuple[search.Found, list[search.Found]]]:
+    """The worst slices of the discovery half, each with those that hold almost the same rows."""
+    pool = top * _POOL
+    while True:
+        found = search.worst(cells, min_rows, k=pool, max_depth=max_depth, weight=weight)
+        kept = _fold(cells, found, top)
+        if len(kept) >= top or len(found) < pool or pool >= top * _POOL * 100:
+            return kept
+        pool *= 10
+
+
+def _fold(
+    cells: Cells, found: tuple[search.Found, ...], top: int
+) -> list[tuple[search.Found, list[search.Found]]]:
+    """Each slice joins the first better one that it merely repeats, in rows or in a part of them."""
+    kept: list[tuple[search.Found, list[search.Found]]] = []
+    rows: list[np.ndarray[Any, np.dtype[np.bool_]]] = []
+    for one in found:
+        mask = cells.within(one.conditions)
+        for other, (leader, folded) in zip(rows, kept, strict=True):
+            shared = int(cells.n[mask & other].sum())
+            same = shared > OVERLAP * (one.n + leader.n - shared)
+            part = set(leader.conditions) < set(one.conditions)
+            if same or (part and one.k * leader.n <= (1 + GAIN) * leader.k * one.n):
+                folded.append(one)
+                break
+        else:
+            if len(kept) < top:
+                kept.append((one, []))
+                rows.append(mask)
+    return kept
+
+
+def _tested(
+    halves: _Halves, chosen: list[tuple[search.Found, list[search.Found]]], confidence: float
+) -> tuple[Slice, ...]:
+    conditions = [_conditions(halves, leader) for leader, _ in chosen]
+    shares = [_share(halves.confirmation, halves.confirmation_loss, at) for at in conditions]
+    rows, bad = halves.confirmation.rows, halves.confirmation.total
+    p = [float(stats.hypergeom.sf(one.bad - 1, rows, bad, one.rows)) if one.rows else 1.0 for one in shares]
+    adjusted = holm_adjusted(p)
+    slices = []
+    for at, (leader, folded) in enumerate(chosen):
+        share = shares[at]
+        low, high, below, above = _limits(share, rows, bad, 1 - confidence)
+        loss = halves.discovery if halves.discovery.additive else None
+        slices.append(
+            Slice(
+                " and ".join(one.words for one in conditions[at]),
+                conditions[at],
+                float(leader.score or 0.0),
+                _share(halves.discovery_bad, loss, conditions[at]),
+                share,
+                low,
+                high,
+                below,
+                above,
+                p[at],
+                adjusted[at],
+                adjusted[at] <= 1 - confidence,
+                tuple(" and ".join(one.words for one in _conditions(halves, other)) for other in folded[:5]),
+            )
+        )
+    return tuple(slices)
+
+
+def _conditions(halves: _Halves, found: search.Found) -> tuple[Condition, ...]:
+    result = []
+    for feature, code in found.conditions:
+        bins, level = halves.bins[feature], halves.discovery.levels[feature][code]
+        result.append(Condition(bins.feature, level, bins.words(level)))
+    return tuple(result)
+
+
+def _members(cells: Cells, conditions: tuple[Condition, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    pairs = []
+    for one in conditions:
+        feature = cells.features.index(one.feature)
+        if one.level not in cells.levels[feature]:
+            return np.zeros(len(cells.n), dtype=bool)
+        pairs.append((feature, cells.levels[feature].index(one.level)))
+    return cells.within(tuple(pairs))
+
+
+def _share(cells: Cells, loss: Cells | None, conditions: tuple[Condition, ...]) -> Share:
+    mask = _members(cells, conditions)
+    rows, bad = int(cells.n[mask].sum()), int(cells.k[mask].sum())
+    shown = cells if loss is None else loss
+    inside = mask if loss is None else _members(loss, conditions)
+    size, amount = int(shown.n[inside].sum()), int(shown.k[inside].sum())
+    rest, rest_amount = shown.rows - size, shown.total - amount
+    return Share(
+        rows,
+        bad,
+        amount / size * shown.unit if size else None,
+        rest_amount / rest * shown.unit if rest else None,
+        None if size else "no row of this half is in the slice",
+    )
+
+
+def _limits(
+    share: Share, rows: int, bad: int, alpha: float
+) -> tuple[float | None, float | None, float | None, float | None]:
+    """The interval of the share of bad rows, and of its difference from the rest; None where undefined."""
+    if share.rows == 0:
+        return None, None, None, None
+    low, high = (float(limit) for limit in clopper_pearson(share.bad, share.rows, alpha))
+    if share.rows == rows:
+        return low, high, None, None
+    rest = TwoRates(share.bad, share.rows, bad - share.bad, rows - share.rows, "difference")
+    below, above = (float(limit) for limit in rest.interval(alpha))
+    return low, high, below, above
+
+
+def example_rows(
+    people: ir.Table, bins: tuple[FeatureBins, ...], conditions: tuple[Condition, ...], *, limit: int
+) -> tuple[dict[str, str | None], ...]:
+    """Bad rows of a slice as text, for reading; the same ones every time, chosen by a hash."""
+    by_name = {one.feature: one for one in bins}
+    chosen = people
+    for one in conditions:
+        level = by_name[one.feature].level(chosen)
+        chosen = chosen.filter(level.isnull() if one.level is None else level == one.level)
+    bad = chosen[_BAD] if chosen[_BAD].type().is_boolean() else chosen[_BAD] > 0
+    chosen = chosen.filter(bad).order_by(
+        [ibis.desc(_BAD), md5(ibis.literal("example:") + chosen[_ROW].cast("string"))]
+    )
+    names = [name for name in people.columns if name not in (_BAD, _ROW, _HALF)]
+    with reading("the data"):
+        found = chosen.limit(limit).select(**{name: as_text(chosen[name]) for name in names}).to_pyarrow()
+    return tuple(found.to_pylist())
+
+
+def _notes(
+    total: int,
+    used: int,
+    person: str | None,
+    bins: tuple[FeatureBins, ...],
+    halves: _Halves,
+    slices: tuple[Slice, ...],
+) -> tuple[str, ...]:
+    notes = []
+    if used < total:
+        why = (
+            "are not in the rate's denominator"
+            if person is None
+            else ("are not in the rate's denominator, or are further rows of a person who counts once")
+        )
+        notes.append(f"{total - used:,} of {total:,} rows {why}.")
+    if person is None:
+        notes.append(
+            "Split by row: where people stand in several rows, name the column of their id, "
+            "or slices of a few people will seem confirmed."
+        )
+    notes += [
+        f"{one.feature}: {one.folded} values of too few rows became one level." for one in bins if one.folded
+    ]
+    if halves.discovery.total == 0:
+        notes.append("No bad row on the discovery half: there is nothing to find.")
+    elif not slices:
+        notes.append("No slice of enough rows scores worse than everyone together.")
+    if halves.discovery.additive:
+        notes.append("A slice is confirmed by its share of losses above the discovery half's mean loss.")
+    return tuple(notes)

@@ -1,0 +1,91 @@
+"""Frames, files and Ibis tables as one Ibis table, and the split of its people into two halves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from audit.engine.aggregate import md5
+from audit.engine.source import connect_duckdb, missing_column, reading
+from audit.errors import DataError, UsageError
+
+SALT = "harm-audit/slices/1"
+"""Fixed, so that the same people fall into the same half in every run and on every engine."""
+_TEXT = {".csv", ".tsv", ".txt", ".gz"}
+
+
+def as_table(data: Any, *, where: str = "the frame") -> ir.Table:
+    """An Ibis table as it is; a data frame, or the path of a CSV or Parquet file, by embedded DuckDB.
+
+    Errors: UsageError where there is no such file or it is of another kind, DataError where it
+    cannot be read, has no rows, or has two columns of one name.
+    """
+    if isinstance(data, ir.Table):
+        return data
+    if isinstance(data, (str, Path)):
+        return _file(Path(data))
+    names = [str(name) for name in data.columns]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise DataError(f"two columns are called {doubled[0]!r}", where=where, hint="Rename one of them.")
+    with reading(where):
+        return connect_duckdb().create_table("rows", ibis.memtable(data), temp=True)
+
+
+def _file(path: Path) -> ir.Table:
+    if not path.is_file():
+        raise UsageError(f"no such file: {path}", hint=f"Looked in {path.resolve().parent}.")
+    kind = path.suffix.lower()
+    with reading(path.name):
+        connection = connect_duckdb()
+        if kind in (".parquet", ".pq"):
+            return connection.read_parquet(str(path), table_name="rows")
+        if kind in _TEXT:
+            table = connection.read_csv(str(path), table_name="rows", header=True, sample_size=-1)
+            return connection.create_table("loaded", table, temp=True)
+    raise UsageError(
+        f"a file of an unknown kind: {path.name}", hint="Expected CSV, TSV (also .gz) or Parquet."
+    )
+
+
+def require(table: ir.Table, *names: str | None, where: str) -> None:
+    """A UsageError for the first of `names` that is no column of the table."""
+    for name in names:
+        if name is not None and name not in table.columns:
+            raise missing_column(name, table.columns, where=where)
+
+
+def as_text(column: ir.Value) -> ir.StringValue:
+    """A value as the text by which it is compared; NULL stays NULL."""
+    return column if column.type().is_string() else column.cast("string")
+
+
+def one_row_each(table: ir.Table, person: str | None, *, row: str, half: str) -> ir.Table:
+    """The table with `row`, a number, and `half`, 0 or 1; of each person one row, chosen by a hash.
+
+    Rows of one person tell much the same thing, and a test that counts them all finds slices that
+    are a few people. Without `person` every row counts as a person of its own.
+    Errors: UsageError where there is no such column, DataError where the ids are decimal numbers.
+    """
+    numbered = table.mutate(**{row: ibis.row_number()})
+    key = numbered[row].cast("string")
+    if person is not None:
+        require(table, person, where="id")
+        kind = table[person].type()
+        if kind.is_floating() or kind.is_decimal():
+            raise DataError(
+                f"the ids in {person!r} are decimal numbers, which engines print differently",
+                where="id",
+                hint="Give them as text or as whole numbers.",
+            )
+        numbered = numbered.filter(numbered[person].notnull())
+        order = md5(ibis.literal(SALT + ":row:") + numbered[row].cast("string"))
+        window = ibis.window(group_by=numbered[person], order_by=order)
+        numbered = numbered.mutate(__turn=ibis.row_number().over(window))
+        numbered = numbered.filter(numbered["__turn"] == 0).drop("__turn")
+        key = as_text(numbered[person])
+    digit = md5(ibis.literal(SALT + ":") + key).substr(0, 1)
+    return numbered.mutate(**{half: digit.isin(list("89abcdef")).cast("int64")})
