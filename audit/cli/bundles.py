@@ -1,0 +1,93 @@
+"""What the commands that read a bundle share: opening it, deciding from it, and telling the decision."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from audit import bundle, codec
+from audit.cli import output
+from audit.errors import UsageError
+from audit.gate import Decision, Reason
+from audit.result import AuditResult, Verdict
+
+SHOWN = 6
+"""Reasons that are printed; the rest is in the report."""
+HEADLINES = {Verdict.PASS: "PASS", Verdict.VIOLATION: "VIOLATION", Verdict.INCONCLUSIVE: "INCONCLUSIVE"}
+
+
+def today() -> date:
+    """Today in UTC, as the dates of results are."""
+    return datetime.now(UTC).date()
+
+
+def open_result(folder: Path) -> tuple[bundle.Bundle, AuditResult]:
+    """The bundle in `folder` and the result that it holds."""
+    found = bundle.read(folder)
+    return found, codec.loads(AuditResult, found.audit_json, where=str(found.path / bundle.AUDIT))
+
+
+def digest_of(path: Path, option: str) -> str:
+    """SHA-256 of a file that an option names."""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read: {error.strerror or error}", where=str(path), hint=f"Give {option} a file."
+        ) from error
+
+
+def headline(result: AuditResult, decision: Decision) -> str:
+    """The verdict and what it is about, coloured."""
+    word = HEADLINES[decision.verdict]
+    system = output.one_line(
+        " ".join(part for part in (result.system.name, result.system.version) if part), 60
+    )
+    colour = output.COLOURS[decision.verdict.value]
+    return (
+        output.style(f"{output.MARKS[decision.verdict.value]} {word}", fg=colour, bold=True) + f": {system}"
+    )
+
+
+def echo_reasons(decision: Decision) -> None:
+    """The reasons, worst first, each with the next step; then what is waived."""
+    for reason in decision.reasons[:SHOWN]:
+        output.echo(
+            f"  {reason.verdict.value} ({output.one_line(reason.id, 60)}): {output.one_line(reason.text)}"
+        )
+        output.echo(f"    → {output.one_line(reason.next_step)}")
+    if len(decision.reasons) > SHOWN:
+        output.echo(f"  And {len(decision.reasons) - SHOWN} more.")
+    for words in decision.waived[:SHOWN]:
+        output.echo(f"  waived ({output.one_line(words)})")
+    if decision.rests_on_waivers:
+        output.echo("  This verdict rests on waivers.")
+
+
+def open_words(decision: Decision) -> str | None:
+    """The words with which a gate opens though the evidence decides nothing."""
+    if decision.verdict is Verdict.INCONCLUSIVE and decision.exit_code == 0:
+        return "inconclusive, and the policy lets the gate open all the same (on_inconclusive)"
+    return None
+
+
+def as_json(result: AuditResult, decision: Decision, bundle_id: str | None) -> dict[str, Any]:
+    """The decision for machines."""
+    return {
+        "verdict": decision.verdict.value,
+        "exit_code": decision.exit_code,
+        "bundle_id": bundle_id,
+        "system": {"name": result.system.name, "version": result.system.version},
+        "rests_on_waivers": decision.rests_on_waivers,
+        "waived": list(decision.waived),
+        "reasons": [_reason(reason) for reason in decision.reasons],
+        "rules": [codec.to_plain(rule) for rule in result.rules],
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    plain: dict[str, Any] = codec.to_plain(reason)
+    return plain

@@ -1,0 +1,176 @@
+"""`harm-audit`: finds the command, and turns whatever happens into an exit code and clear words."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+import audit
+from audit.cli import output
+from audit.errors import AuditError, UsageError
+
+USAGE, DEFECT, INTERRUPTED = 2, 4, 130
+
+COMMANDS = {
+    "init": "Look at a file, guess its columns' roles, write audit.yaml.",
+    "run": "Audit by audit.yaml and write the evidence bundle.",
+    "gate": "Decide from a bundle whether to ship, by exit code.",
+    "report": "Render a bundle again: page, summary or test format.",
+    "verify": "Say what was changed in a bundle.",
+    "metrics": "List the metrics and named comparisons.",
+    "explain": "Say what a metric means and what it cannot see.",
+    "schema": "Print the JSON Schema of audit.yaml or of a result.",
+    "doctor": "Check what this machine has and lacks.",
+    "demo": "Audit a worked example, from data to report.",
+    "completion": "Print the shell's completion script.",
+}
+"""Each command's module beside this file, and its line in the help, so that help loads none of them."""
+
+EXIT_CODES = """\b
+Exit codes:
+  0  the gate passes, or the command did its work and was not asked to gate
+  1  violation
+  2  what the command or audit.yaml says is wrong
+  3  inconclusive
+  4  what the data or a bundle holds is wrong, or an internal error
+  130  interrupted
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command `name`, its module imported; None where there is none."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"audit.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name where there is no such command."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = output.nearest(name, COMMANDS)
+            raise UsageError(
+                f"there is no command {name!r}",
+                hint=f"Did you mean {near}?" if near else "`harm-audit --help` lists the commands.",
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(audit.__version__, prog_name="harm-audit")
+@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+def cli(debug: bool) -> None:
+    """Audit a model that decides about people: disparities with evidence, a report, a release gate.
+
+    \b
+    Example:
+      harm-audit init predictions.csv
+      harm-audit run audit.yaml --out evidence
+      harm-audit gate evidence
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; no exception leaves it."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = [word for word in words if word != "--debug"]
+    debug = given != words
+    with _interrupts() as interrupted:
+        try:
+            _check_package()
+            done = cli.main(given, prog_name="harm-audit", standalone_mode=False)
+            code = done if isinstance(done, int) else 0
+        except BaseException as error:
+            code = INTERRUPTED if interrupted else _explain(error, debug=debug)
+            if code == INTERRUPTED:
+                output.error("interrupted; nothing half written is left")
+    output.finish()
+    return code
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """A list that is not empty once Ctrl-C was pressed, whatever a library made of the interrupt."""
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # only the main thread may set a handler
+        yield seen
+        return
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _explain(error: BaseException, *, debug: bool) -> int:
+    """Say what went wrong, and the exit code that it has."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else DEFECT if error.code else 0
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return INTERRUPTED
+    if isinstance(error, AuditError):
+        output.error(str(error))
+        return error.exit_code
+    if isinstance(error, click.UsageError):
+        where = f" {error.ctx.command_path}" if error.ctx else "harm-audit"
+        output.error(f"{error.format_message()}\n  Hint: `{where.strip()} --help` shows what is allowed.")
+        return USAGE
+    if isinstance(error, click.ClickException):
+        output.error(error.format_message())
+        return USAGE
+    if debug:
+        traceback.print_exception(error)
+    kind = "out of memory" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
+    step = (
+        ""
+        if debug
+        else "\n  Hint: Run again as `harm-audit --debug …` for the traceback, and please report it."
+    )
+    output.error(f"internal error: {output.one_line(kind)}{step}")
+    return DEFECT
+
+
+def _check_package() -> None:
+    """An error where another module called `audit` was imported in place of this package."""
+    ours = Path(__file__).resolve().parents[1]
+    found = getattr(audit, "__file__", None)
+    if found is None or Path(found).resolve().parent != ours:
+        raise AuditError(
+            f"another module named `audit` stands before this one: {found}",
+            where=str(ours),
+            hint="Work in a virtual environment, and take the other's folder off PYTHONPATH.",
+        )
