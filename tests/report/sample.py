@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import NormalDist
 
-from audit.engine.findings import judge, ranked, violation_level
+from audit.engine.findings import judge, look_alpha, ranked, violation_level
 from audit.result import (
     SCHEMA_VERSION,
     Attribute,
@@ -413,7 +413,7 @@ def sample_result(
         "audit.yaml",
         "cd" * 32,
         0.95,
-        0.05 if look in (None, 1) else 0.05 / (look * (look + 1)),
+        look_alpha(0.05, look),
         look,
         "policy",
         30,

@@ -1,0 +1,1 @@
+"""Pages and files for readers, each rendered from an AuditResult and a Decision alone."""

@@ -1,0 +1,60 @@
+"""The audit report: one self-contained HTML file, and a short fragment for notebooks."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jinja2
+from markupsafe import Markup
+
+from audit import resources
+from audit.gate import Decision
+from audit.report import numbers, words
+from audit.report.facts import Case
+from audit.report.view import page, verdict_view
+from audit.result import AuditResult
+
+
+def render(
+    result: AuditResult, decision: Decision, *, bundle_id: str, signatures: tuple[str, ...] = ()
+) -> str:
+    """The report of `result` as one HTML document; equal arguments give equal text.
+
+    It needs no script and asks for nothing from outside. `bundle_id` is the SHA-256 of audit.json,
+    `signatures` are lines that say who signed.
+    """
+    view = page(result, decision, bundle_id, signatures)
+    return _environment().get_template("page.html").render(page=view, result=result)
+
+
+def render_fragment(result: AuditResult, decision: Decision) -> str:
+    """The verdict and its findings as a fragment that stands inside a notebook's page."""
+    case = Case(result)
+    return (
+        _environment()
+        .get_template("fragment.html")
+        .render(verdict=verdict_view(case, decision), result=result)
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    folder = resources.templates() / "report"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        clean=numbers.clean, rows=numbers.rows, percent=numbers.percent, figure=numbers.figure
+    )
+    environment.globals.update(words=words.words(), style=style, title=words.title)
+    return environment
+
+
+def style(*names: str) -> Markup:
+    """Style sheets of the templates folder, to stand inside the page; they are ours, so not escaped."""
+    folder = resources.templates() / "report"
+    return Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in names))

@@ -1,0 +1,208 @@
+"""Score plots by group, as small panels that share their axes: calibration, ROC, threshold sweep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audit.report.numbers import wrap
+from audit.report.svg import INK, MUTED
+
+PANELS, ACROSS = 12, 4
+"""Groups that get a panel, and panels in one row."""
+
+SIDE, GAP, ABOVE = 172, 30, 30
+MOST_LINES = 6
+
+LINES = (
+    ("var(--c1)", [1, 0]),
+    ("var(--c2)", [7, 3]),
+    ("var(--c3)", [2, 2]),
+    ("var(--c4)", [9, 3, 2, 3]),
+    ("var(--c5)", [4, 4]),
+    ("var(--c6)", [12, 3]),
+)
+"""Colour and dash: lines differ in both, so that they can be told apart without colour."""
+
+Point = tuple[float, float]
+
+
+def panels(
+    named: list[tuple[str, list[Point], list[tuple[float, float, float]]]],
+    *,
+    x_title: str,
+    y_title: str,
+    marks: bool,
+) -> dict[str, Any]:
+    """One square panel a group: its line dark, everyone else's faint behind, the diagonal dashed.
+
+    `named` holds (name, points, intervals), an interval being (x, low, high). All panels run from
+    0 to 1 on both axes.
+    """
+    everyone = [points for _, points, _ in named]
+    columns = min(ACROSS, len(named))
+    found = []
+    for index, (label, points, intervals) in enumerate(named):
+        last_row = index + columns >= len(named)
+        others = [p for j, p in enumerate(everyone) if j != index]
+        found.append(
+            _panel(
+                label,
+                points,
+                intervals,
+                others,
+                x=_unit_axis(x_title if last_row else None, "x"),
+                y=_unit_axis(y_title if index % columns == 0 else None, "y"),
+                marks=marks,
+            )
+        )
+    rows = [{"hconcat": found[i : i + columns], "spacing": GAP} for i in range(0, len(found), columns)]
+    return {"vconcat": rows, "spacing": 22, "padding": 4}
+
+
+def _unit_axis(title: str | None, field: str) -> dict[str, Any]:
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "axis": {"values": [0, 0.5, 1], "title": title, "grid": False, "format": "~g"},
+    }
+
+
+def _panel(
+    label: str,
+    points: list[Point],
+    intervals: list[tuple[float, float, float]],
+    others: list[list[Point]],
+    *,
+    x: dict[str, Any],
+    y: dict[str, Any],
+    marks: bool,
+) -> dict[str, Any]:
+    layers: list[dict[str, Any]] = [_line([(0.0, 0.0), (1.0, 1.0)], x, y, MUTED, 1, [3, 3])]
+    layers += [_line(other, x, y, "var(--line)", 1, [1, 0]) for other in others[:PANELS]]
+    if intervals:
+        layers.append(
+            {
+                "mark": {"type": "rule", "stroke": "var(--accent)", "strokeWidth": 1.5},
+                "data": {"values": [{"x": at, "y": low, "y2": high} for at, low, high in intervals]},
+                "encoding": {"x": x, "y": y, "y2": {"field": "y2"}},
+            }
+        )
+    layers.append(_line(points, x, y, "var(--accent)", 2, [1, 0]))
+    if marks:
+        layers.append(
+            {
+                "mark": {"type": "point", "filled": True, "size": 36, "opacity": 1, "fill": "var(--accent)"},
+                "data": {"values": [{"x": a, "y": b} for a, b in points]},
+                "encoding": {"x": x, "y": y},
+            }
+        )
+    lines = wrap(label, 24)
+    shown = [lines[0], lines[1] if len(lines) == 2 else f"{lines[1][:22]}…"] if len(lines) > 1 else lines
+    layers.append(
+        {
+            "mark": {"type": "text", "align": "left", "baseline": "bottom", "fontWeight": 600, "fill": INK,
+                     "lineHeight": 15},
+            "data": {"values": [{"t": shown}]},
+            "encoding": {"x": {"value": 0}, "y": {"value": -9 - 15 * (len(shown) - 1)},
+                         "text": {"field": "t", "type": "nominal"}},
+        }
+    )  # fmt: skip
+    return {"width": SIDE, "height": SIDE, "layer": layers}
+
+
+def _line(
+    points: list[Point], x: dict[str, Any], y: dict[str, Any], colour: str, width: float, dash: list[int]
+) -> dict[str, Any]:
+    return {
+        "mark": {
+            "type": "line",
+            "stroke": colour,
+            "strokeWidth": width,
+            "strokeDash": dash,
+            "interpolate": "linear",
+        },
+        "data": {"values": [{"x": a, "y": b} for a, b in points]},
+        "encoding": {"x": x, "y": y},
+    }
+
+
+def sweeps(
+    charts: list[tuple[str, bool, list[tuple[str, list[Point]]]]],
+    *,
+    threshold: float | None,
+    x_title: str,
+    in_use: str,
+) -> dict[str, Any]:
+    """One chart a quantity along thresholds, a line a group; the threshold in use is marked.
+
+    `charts` holds (title, is a ratio, lines); every chart has the same groups in the same order.
+    """
+    names = list(dict.fromkeys(label for _, _, lines in charts for label, _ in lines))
+    found = [_sweep(title, ratio, lines, names, threshold, x_title, in_use) for title, ratio, lines in charts]
+    return {"hconcat": found, "spacing": 38, "padding": 4, "resolve": {"legend": {"stroke": "shared"}}}
+
+
+def _sweep(
+    title: str,
+    ratio: bool,
+    lines: list[tuple[str, list[Point]]],
+    names: list[str],
+    threshold: float | None,
+    x_title: str,
+    in_use: str,
+) -> dict[str, Any]:
+    values = [
+        {"g": label, "x": a, "y": b} for label, points in lines for a, b in points if not ratio or b > 0
+    ]
+    parity = 1.0 if ratio else 0.0
+    found = [value["y"] for value in values] + [parity]
+    low, high = min(found), max(found)
+    domain = [max(low / 1.05, 0.05), min(high * 1.05, 20.0)] if ratio else [low - 0.02, high + 0.02]
+    x = {"field": "x", "type": "quantitative", "scale": {"domain": [0, 1]},
+         "axis": {"values": [0, 0.25, 0.5, 0.75, 1], "title": x_title, "grid": False, "format": "~g"}}  # fmt: skip
+    y = {"field": "y", "type": "quantitative",
+         "scale": {"type": "log" if ratio else "linear", "domain": domain, "nice": False, "zero": False},
+         "axis": {"title": None, "grid": False, "tickCount": 5, "format": "~g"}}  # fmt: skip
+    layers: list[dict[str, Any]] = [_line([(0.0, parity), (1.0, parity)], x, y, MUTED, 1, [3, 3])]
+    if threshold is not None:
+        layers += _marked(threshold, in_use, x)
+    key = {"orient": "bottom", "direction": "vertical", "title": None, "labelLimit": 400, "symbolType": "stroke",
+           "symbolSize": 700, "symbolStrokeWidth": 2, "labelFontSize": 13, "labelColor": INK}  # fmt: skip
+    colours, dashes = [c for c, _ in LINES][: len(names)], [d for _, d in LINES][: len(names)]
+    layers.append(
+        {
+            "mark": {"type": "line", "strokeWidth": 2, "clip": False},
+            "data": {"values": [v for v in values if domain[0] <= v["y"] <= domain[1]]},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "stroke": {"field": "g", "type": "nominal", "scale": {"domain": names, "range": colours}, "legend": key},
+                "strokeDash": {"field": "g", "type": "nominal", "scale": {"domain": names, "range": dashes},
+                               "legend": key},
+            },
+        }
+    )  # fmt: skip
+    layers.append(
+        {
+            "mark": {"type": "text", "align": "left", "fontWeight": 600, "fill": INK, "text": title},
+            "data": {"values": [{}]},
+            "encoding": {"x": {"value": 0}, "y": {"value": -18}},
+        }
+    )
+    return {"width": 236, "height": 200, "layer": layers}
+
+
+def _marked(threshold: float, words: str, x: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "mark": {"type": "rule", "stroke": INK, "strokeWidth": 1},
+            "data": {"values": [{"x": threshold}]},
+            "encoding": {"x": x},
+        },
+        {
+            "mark": {"type": "text", "align": "left", "dx": 5, "dy": 8, "fill": INK, "text": words},
+            "data": {"values": [{"x": threshold}]},
+            "encoding": {"x": x, "y": {"value": 0}},
+        },
+    ]
