@@ -10,7 +10,7 @@ import numpy as np
 from audit.engine import sampling
 from audit.engine.entries import Entry
 from audit.engine.groups import Floats, Index
-from audit.engine.many import MOST_GROUPS, AgainstBest, EveryPair, largest_log_ratio
+from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
 from audit.engine.metrics.decisions import conditions_on_prediction
 from audit.engine.metrics.sample import Sample
 from audit.engine.tables import Tables
@@ -380,42 +380,21 @@ def _against_best(
     index: Index = np.array([i for i in range(size) if i != best], dtype=np.int64)
     mine, reference = sample.take(index), sample.take(np.full(len(index), best, dtype=np.int64))
     value = _compare(mine, reference, np.zeros(len(index)), rule.comparison)
-    key, args, made = "mean", (np.full(len(index), np.nan),) * 3, None
-    if size <= MOST_GROUPS and sample.kind == "rate":
-        made = _Chosen(AgainstBest(sample, rule.comparison, *_pair_clusters(sample)), index)
+    key: str = "mean"
+    args: tuple[Floats, ...] = (np.full(len(index), np.nan),) * 3
+    tested = size <= MOST_GROUPS and sample.kind == "rate"
+    if tested:
+        key, args = f"best:{rule.comparison}", pair_arguments(sample, index, *_pair_clusters(sample))
     blocked, reported = _blocks(rule, metric, grouping, mine, reference, context, "best", ())
-    if made is None:
+    if not tested:
         reason = f"{size} groups: all pairs are tested up to {MOST_GROUPS}" if size > MOST_GROUPS else "only rates are held against the best"
         blocked = tuple(block or (reason if rule.judge == "interval" else None) for block in blocked)
     entry = Entry(
         rule, metric, rule.comparison, grouping, tuple(groups[i] for i in index),
         (group_name(groups[best]),) * len(index), value, _why(mine, reference, value, rule.comparison),
-        mine.n, reference.n, blocked, reported, key, () if made is not None else args, made,
+        mine.n, reference.n, blocked, reported, key, args,
     )
     return replace(entry, by_point=_by_point(rule, mine, reference, value)) if rule.judge == "estimate" else entry
-
-
-class _Chosen:
-    """Evidence on all groups, answered for some of them."""
-
-    def __init__(self, whole: AgainstBest, index: Index) -> None:
-        self.whole, self.index = whole, index
-
-    def p_pass(self, lower: Floats, upper: Floats) -> Floats:
-        return self.whole.p_pass(self._spread(lower), self._spread(upper))[self.index]
-
-    def p_violation(self, lower: Floats, upper: Floats) -> Floats:
-        return self.whole.p_violation(self._spread(lower), self._spread(upper))[self.index]
-
-    def interval(self, alpha: Floats) -> tuple[Floats, Floats]:
-        low, high = self.whole.interval(self._spread(alpha))
-        return low[self.index], high[self.index]
-
-    def _spread(self, values: Floats) -> Floats:
-        array = np.broadcast_to(np.asarray(values, dtype=float), (len(self.index),))
-        whole = np.full(len(self.index) + 1, array[0])
-        whole[self.index] = array
-        return whole
 
 
 def _every_pair(
@@ -430,14 +409,16 @@ def _every_pair(
         None if np.isfinite(v) else (sample.why[i] or "a rate is 0 or 1 in one group of the pair")
         for i, v in enumerate(value)
     )
-    gone = (np.full(size, np.nan),) * 3
-    made = EveryPair(sample, *_pair_clusters(sample)) if size <= MOST_GROUPS else None
+    key: str = "mean"
+    args: tuple[Floats, ...] = (np.full(size, np.nan),) * 3
+    if size <= MOST_GROUPS:
+        key, args = "pairs", pair_arguments(sample, np.arange(size), *_pair_clusters(sample))
     blocked, reported = _blocks(rule, metric, grouping, sample, None, context, "pairs", ())
-    if made is None:
+    if key != "pairs":
         blocked = tuple(block or f"{size} groups: all pairs are tested up to {MOST_GROUPS}" for block in blocked)
     return Entry(
         rule, metric, rule.comparison, grouping, groups, names, value, why, sample.n, None, blocked, reported,
-        "mean", () if made is not None else gone, made,
+        key, args,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from audit.engine import evidence, sampling
 from audit.engine.decode import finite
 from audit.engine.findings import ranked
 from audit.engine.groups import Floats
+from audit.engine.many import AgainstBest, EveryPair
 from audit.result import Comparison, Group, Policy, Rule
 
 Evidence = Any
@@ -27,6 +29,9 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     "mean": evidence.Linearised,
     "log": evidence.LogLinearised,
     "auc": evidence.Auc,
+    "best:difference": partial(AgainstBest, kind="difference"),
+    "best:ratio": partial(AgainstBest, kind="ratio"),
+    "pairs": EveryPair,
     "auc:difference": lambda *parts: evidence.AucDifference(evidence.Auc(*parts[:6]), evidence.Auc(*parts[6:])),
 }
 """How the arrays of an entry become evidence; entries of one key are evaluated together."""
@@ -142,8 +147,9 @@ def _split(chosen: list[Entry], made: Evidence, policy: Policy) -> list[_Row]:
     lower = np.repeat([-np.inf if e.rule.lower is None else e.rule.lower for e in chosen], sizes)
     upper = np.repeat([np.inf if e.rule.upper is None else e.rule.upper for e in chosen], sizes)
     passing, violating = made.p_pass(lower, upper), made.p_violation(lower, upper)
-    plain = made.interval(1 - policy.confidence)
-    at_pass = made.interval(2 * policy.alpha)
+    levels = np.array([[1 - policy.confidence], [2 * policy.alpha]]) * np.ones(sum(sizes))
+    lows, highs = made.interval(levels)
+    plain, at_pass = (lows[0], highs[0]), (lows[1], highs[1])
     needed = _needed(chosen, made, lower, upper, plain, policy)
     rows, start = [], 0
     for size in sizes:

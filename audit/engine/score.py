@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,27 +16,49 @@ _ROOT_STEPS = 100
 _ROOT_TOLERANCE = 4e-15
 
 
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """The contrast at a hypothesis, and what its distribution is under it."""
+
+    contrast: Array
+    variance: Array
+    third: Array
+    """The third central moment."""
+    step: Array
+    """Half the step of the contrast's lattice, as far as the other group's sampling leaves it standing."""
+
+
 def score(
-    x1: Array, n1: Array, x2: Array, n2: Array, at: Array, *, ratio: bool, skewness: bool = True
+    x1: Array,
+    n1: Array,
+    x2: Array,
+    n2: Array,
+    at: Array,
+    *,
+    ratio: bool,
+    skewness: bool = True,
+    side: float = 0.0,
 ) -> Array:
     """How far x1/n1 − at − x2/n2, or x1/n1 − at·x2/n2, lies from 0 in standard errors; falls as `at` rises.
 
     Counts may be fractional; shapes broadcast. ±inf where the restricted variance is 0 and the
-    contrast is not, 0 where both are, NaN only where a denominator is 0.
+    contrast is not, 0 where both are, NaN only where a denominator is 0. `side` 1 or −1 takes the
+    lattice's half step off the contrast's upper or lower tail. It matters where one group is so
+    large that the other alone makes the steps: the comparison is then that of a single rate with
+    a known one, and without it errs up to 1.5 times too often at 30 rows.
     Source: Gart and Nam, Biometrics 44 (1988) and 46 (1990); Laud, Pharmaceutical Statistics 16 (2017).
 
     >>> counts = (np.array(5.0), np.array(56.0), np.array(0.0), np.array(29.0))
     >>> round(float(score(*counts, np.array(-0.01862), ratio=False)), 2)
     1.96
     """
-    contrast, variance, third = moments(x1, n1, x2, n2, at, ratio=ratio)
-    return standardise(contrast, variance, third if skewness else np.zeros_like(third))
+    m = moments(x1, n1, x2, n2, at, ratio=ratio)
+    third = m.third if skewness else np.zeros_like(m.third)
+    return standardise(m.contrast - side * m.step if side else m.contrast, m.variance, third)
 
 
-def moments(
-    x1: Array, n1: Array, x2: Array, n2: Array, at: Array, *, ratio: bool
-) -> tuple[Array, Array, Array]:
-    """The contrast at the hypothesis `at`, its variance and its third central moment under it."""
+def moments(x1: Array, n1: Array, x2: Array, n2: Array, at: Array, *, ratio: bool) -> Moments:
+    """The contrast's moments under the restricted maximum likelihood at the hypothesis `at`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         k = at if ratio else np.ones_like(at)
         contrast = x1 / n1 - at * x2 / n2 if ratio else (x1 / n1 - x2 / n2) - at
@@ -45,9 +68,15 @@ def moments(
         v1, v2 = p1 * (1 - p1), p2 * (1 - p2)
         total = n1 + n2
         small_sample = np.where(total > 1, total / np.maximum(total - 1, 1e-9), 1e9)
-        variance = (v1 / n1 + k * k * v2 / n2) * small_sample
+        part1, part2 = v1 / n1, k * k * v2 / n2
         third = v1 * (1 - 2 * p1) / n1**2 - k**3 * v2 * (1 - 2 * p2) / n2**2
-    return contrast, variance, third
+        step = _half_step(1 / n1, part2) + _half_step(k / n2, part1)
+    return Moments(contrast, (part1 + part2) * small_sample, third, step)
+
+
+def _half_step(span: Array, other_variance: Array) -> Array:
+    """Half a lattice's span, damped as a sawtooth of that span is by normal noise of the other variance."""
+    return np.where(span > 0, span / 2 * np.exp(-2 * np.pi**2 * other_variance / span**2), 0.0)
 
 
 def standardise(contrast: Array, variance: Array, third: Array) -> Array:

@@ -70,8 +70,9 @@ class MantelHaenszel(Normal):
         used = (n1 > 0) & (n2 > 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             w = np.where(used, n1 * n2 / (n1 + n2), 0.0)
-            s, v, m = score.moments(x1, n1, x2, n2, at + 0 * x1, ratio=self.ratio)
-            parts = [np.where(used, w**k * p, 0.0).sum(axis=-1) for k, p in ((1, s), (2, v), (3, m))]
+            m = score.moments(x1, n1, x2, n2, at + 0 * x1, ratio=self.ratio)
+            powers = ((1, m.contrast), (2, m.variance), (3, m.third))
+            parts = [np.where(used, w**k * part, 0.0).sum(axis=-1) for k, part in powers]
         return np.where(self._any, score.standardise(*parts), np.nan)
 
     def beyond(self, t: Array) -> Array:

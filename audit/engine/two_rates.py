@@ -45,13 +45,14 @@ class TwoRates(Normal):
         *,
         skewness: bool = True,
         guard: bool = True,
+        lattice: bool = True,
     ) -> None:
         given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (x1, n1, x2, n2, deff, df)))
         a1, m1, a2, m2, self.deff, self.df = given
         self.kind = kind
         self.ratio = _is_ratio(kind)
         self.domain = (0.0, np.inf) if self.ratio else (-1.0, 1.0)
-        self.skewness = skewness
+        self.skewness, self.lattice = skewness, lattice
         self.n1, self.n2 = (np.where(m > 0, m, np.nan) / self.deff for m in (m1, m2))
         self.x1 = np.clip(a1 / self.deff, 0.0, self.n1)
         self.x2 = np.clip(a2 / self.deff, 0.0, self.n2)
@@ -69,39 +70,41 @@ class TwoRates(Normal):
         p1, p2 = self.x1 / self.n1, self.x2 / self.n2
         return np.asarray(np.nan_to_num(p1 - t * p2 if self.ratio else (p1 - p2) - t, nan=0.0))
 
-    def z(self, t: Array) -> Array:
-        """The score statistic at t; falls as t rises."""
+    def z(self, t: Array, side: float = 0.0) -> Array:
+        """The score statistic at t; falls as t rises. `side` as in `score`."""
         finite = np.where(np.isinf(t), 1.0, t)
-        z = score.score(self.x1, self.n1, self.x2, self.n2, finite, ratio=self.ratio, skewness=self.skewness)
+        counts = (self.x1, self.n1, self.x2, self.n2)
+        side = side if self.lattice else 0.0
+        z = score.score(*counts, finite, ratio=self.ratio, skewness=self.skewness, side=side)
         at_infinity = np.where(self.x2 > 0, -np.inf, 0.0)
         return np.where(np.isinf(t) & ~np.isnan(z), at_infinity, z)
 
     def standard_error(self, t: npt.ArrayLike) -> Array:
         """The contrast's standard error under the hypothesis t."""
         at = np.asarray(t, dtype=float)
-        return np.sqrt(score.moments(self.x1, self.n1, self.x2, self.n2, at, ratio=self.ratio)[1])
+        return np.sqrt(score.moments(self.x1, self.n1, self.x2, self.n2, at, ratio=self.ratio).variance)
 
     def above(self, t: Array) -> Array:
-        return np.maximum(super().above(t), self._guard_p(t, upward=True))
+        return np.maximum(upper_tail(self.z(t, 1.0), self.df), self._guard_p(t, upward=True))
 
     def below(self, t: Array) -> Array:
-        return np.maximum(super().below(t), self._guard_p(t, upward=False))
+        return np.maximum(upper_tail(-self.z(t, -1.0), self.df), self._guard_p(t, upward=False))
 
     def low_limit(self, level: Array) -> Array:
-        limit = self._score_limit(quantile(level, self.df))
+        limit = self._score_limit(quantile(level, self.df), 1.0)
         return np.fmin(limit, self._guard_limit(level, upward=True))
 
     def high_limit(self, level: Array) -> Array:
-        limit = self._score_limit(-quantile(level, self.df))
+        limit = self._score_limit(-quantile(level, self.df), -1.0)
         return np.fmax(limit, self._guard_limit(level, upward=False))
 
-    def _score_limit(self, q: Array) -> Array:
+    def _score_limit(self, q: Array, side: float) -> Array:
         """The t at which z(t) = q; a ratio is sought on t/(1+t), which has both ends in reach."""
         ends = np.zeros_like(self.x1 + q) + (0.0 if self.ratio else -1.0), np.ones_like(self.x1 + q)
         if not self.ratio:
-            return score.falling_root(lambda t: self.z(t) - q, *ends)
+            return score.falling_root(lambda t: self.z(t, side) - q, *ends)
         with np.errstate(divide="ignore"):
-            share = score.falling_root(lambda s: self.z(s / (1 - s)) - q, *ends)
+            share = score.falling_root(lambda s: self.z(s / (1 - s), side) - q, *ends)
             return share / (1 - share)
 
     def _guard_p(self, t: Array, *, upward: bool) -> Array:
