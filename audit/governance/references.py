@@ -105,16 +105,17 @@ class Registry:
                 return tuple(out)
             out.append(outer)
 
+    def knows(self, jurisdiction: str) -> bool:
+        """Whether the jurisdiction, or one that it lies within, is in the registry."""
+        return bool({*self.within, *self.within.values()}.intersection(self.reach(jurisdiction)))
+
     def search(
         self, *, jurisdiction: str | None = None, use: str | None = None
     ) -> tuple[tuple[Reference, ...], ...]:
         """References by instrument, those that reach a jurisdiction and a use."""
-        if jurisdiction is not None:
-            known = {*self.within, *self.within.values()}
-            if not known.intersection(self.reach(jurisdiction)):
-                raise UsageError(
-                    f"no jurisdiction is called {jurisdiction!r}", hint=f"Known: {', '.join(sorted(known))}."
-                )
+        if jurisdiction is not None and not self.knows(jurisdiction):
+            known = sorted({*self.within, *self.within.values()})
+            raise UsageError(f"no jurisdiction is called {jurisdiction!r}", hint=f"Known: {', '.join(known)}.")
         if use is not None and use not in USES:
             raise UsageError(f"no use is called {use!r}", hint=f"Known: {', '.join(USES)}.")
         groups: dict[str, list[Reference]] = {}
