@@ -166,7 +166,12 @@ def load_cases(path: Path) -> dict[str, Case]:
         if year is None:
             raise entry.fail("a case needs its year")
         case = Case(
-            entry.need("id"), entry.need("title"), year, entry.need("where"), entry.need("what"), entry.need("found")
+            entry.need("id"),
+            entry.need("title"),
+            year,
+            entry.need("where"),
+            entry.need("what"),
+            entry.need("found"),
         )
         entry.done()
         if case.id in cases:
@@ -245,7 +250,8 @@ def _item(entry: yamlfile.Entry, of: str, base: _Defaults) -> Item:
         on_change=on_change,
         reviewer_not=_among(independence, "reviewer_not", PARTS) if independence else (),
         references=tuple(
-            base.registry.get(cite, where=entry.where("references")).cite for cite in entry.strings("references")
+            base.registry.get(cite, where=entry.where("references")).cite
+            for cite in entry.strings("references")
         ),
         case=base.cases[case] if case else None,
         where=entry.where(),
@@ -261,7 +267,8 @@ def _coherent(entry: yamlfile.Entry, item: Item) -> None:
         raise entry.fail(f"{item.id} names no kind of evidence")
     if bool({"audit_metric", "config"} & set(item.evidence)) != (item.auto is not None):
         raise entry.fail(
-            f"{item.id}: evidence by audit_metric or config needs `auto`, and `auto` needs one of them", "evidence"
+            f"{item.id}: evidence by audit_metric or config needs `auto`, and `auto` needs one of them",
+            "evidence",
         )
     if not item.references:
         raise entry.fail(f"{item.id} cites nothing", hint="Add `references:`.")

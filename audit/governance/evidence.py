@@ -29,7 +29,16 @@ class Evidence:
     @property
     def id(self) -> str:
         """`ev:` and twelve digits that change with any of its contents."""
-        parts = (self.says, self.words, self.metric, self.subject, self.value, self.low, self.high, self.bundle)
+        parts = (
+            self.says,
+            self.words,
+            self.metric,
+            self.subject,
+            self.value,
+            self.low,
+            self.high,
+            self.bundle,
+        )
         return "ev:" + hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
@@ -79,15 +88,21 @@ def _of(says: str, finding: Finding, count: int, situation: Situation) -> Eviden
         (
             c.n
             for c in (result.comparisons if result else ())
-            if (c.rule, c.metric, c.grouping, c.group) == (finding.rule, finding.metric, finding.grouping, finding.group)
+            if (c.rule, c.metric, c.grouping, c.group)
+            == (finding.rule, finding.metric, finding.grouping, finding.group)
         ),
         None,
     )
     value = f"{finding.value:.4g}" if finding.value is not None else "undefined"
-    interval = f" ({finding.low:.4g} to {finding.high:.4g})" if finding.low is not None and finding.high is not None else ""
+    interval = (
+        f" ({finding.low:.4g} to {finding.high:.4g})"
+        if finding.low is not None and finding.high is not None
+        else ""
+    )
     return Evidence(
         says=says,
-        words=f"{finding.metric}, {finding.comparison}, {subject}: {value}{interval}, limit {finding.bound}{others}",
+        words=f"{finding.metric}, {finding.comparison}, {subject}: {value}{interval}, "
+        f"limit {finding.bound}{others}",
         metric=finding.metric,
         subject=subject,
         value=finding.value,

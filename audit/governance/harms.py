@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from audit import resources
-from audit.errors import UsageError
+from audit.errors import SpecError, UsageError
 from audit.governance import yamlfile
 from audit.governance.rating import LEVELS, Rating, above, read_rating
 from audit.registry import nearest
@@ -232,14 +232,15 @@ def read_register(document: yamlfile.Document) -> Register:
 
 def _whole(register: Register, root: yamlfile.Entry) -> None:
     seen: set[str] = set()
-    for row in (*register.harms, *register.actions):
+    rows: tuple[Harm | Action, ...] = (*register.harms, *register.actions)
+    for row in rows:
         if row.id in seen:
-            raise yamlfile.SpecError(f"{row.id} stands twice; an id is never used again", where=row.where)
+            raise SpecError(f"{row.id} stands twice; an id is never used again", where=row.where)
         seen.add(row.id)
     for action in register.actions:
         for harm in action.harms:
             if harm not in seen:
-                raise yamlfile.SpecError(f"{action.id} is for {harm}, which is not there", where=action.where)
+                raise SpecError(f"{action.id} is for {harm}, which is not there", where=action.where)
 
 
 def _harm(entry: yamlfile.Entry) -> Harm:
@@ -275,7 +276,9 @@ def _codes(entry: yamlfile.Entry) -> tuple[str, ...]:
     for code in codes:
         if code not in known:
             near = nearest(code, known)
-            raise entry.fail(f"no kind of harm is called {code!r}", "taxonomy", f"Did you mean {near}?" if near else None)
+            raise entry.fail(
+                f"no kind of harm is called {code!r}", "taxonomy", f"Did you mean {near}?" if near else None
+            )
     return codes
 
 
@@ -326,7 +329,17 @@ def _action(entry: yamlfile.Entry) -> Action:
         side_effects=tuple(_side(side) for side in sides),
         where=entry.where(),
     )
-    for free in ("history", "rationale", "target", "baseline", "result", "cost", "rollback", "monitor", "notes"):
+    for free in (
+        "history",
+        "rationale",
+        "target",
+        "baseline",
+        "result",
+        "cost",
+        "rollback",
+        "monitor",
+        "notes",
+    ):
         entry.get(free)
     entry.done()
     return action

@@ -78,8 +78,12 @@ def table(counts: Sequence[Count], excluded: Mapping[str, str] | None = None) ->
         if best is not None and count.selected * best.n > best.selected * count.n:
             best = count
     usable = best is not None and best.selected > 0
-    rows = tuple(_row(count, best if usable else None, total, excluded.get(count.category)) for count in counts)
-    return Table(rows, best.category if best is not None and usable else None, _notes(counts, kept, best, excluded))
+    rows = tuple(
+        _row(count, best if usable else None, total, excluded.get(count.category)) for count in counts
+    )
+    return Table(
+        rows, best.category if best is not None and usable else None, _notes(counts, kept, best, excluded)
+    )
 
 
 def _row(count: Count, best: Count | None, total: int, excluded: str | None) -> Row:
@@ -95,7 +99,9 @@ def _row(count: Count, best: Count | None, total: int, excluded: str | None) -> 
     if why is None and best is not None:
         ratio = (count.selected * best.n) / (count.n * best.selected)
     share = count.n / total if total else None
-    return Row(count.category, count.n, count.selected, rate, ratio, share, SMALL_SHARE * count.n < total, why)
+    return Row(
+        count.category, count.n, count.selected, rate, ratio, share, SMALL_SHARE * count.n < total, why
+    )
 
 
 def _notes(
@@ -108,7 +114,8 @@ def _notes(
         higher = best is not None and count.n and count.selected * best.n > best.selected * count.n
         if count.category in excluded and higher and best is not None:
             notes.append(
-                f"{count.category} has the highest rate and is left out; ratios are against {best.category} (our reading)"
+                f"{count.category} has the highest rate and is left out; "
+                f"ratios are against {best.category} (our reading)"
             )
     return tuple(notes)
 
@@ -116,7 +123,9 @@ def _notes(
 def _check_exclusion(category: str, reason: str, counts: Sequence[Count], total: int) -> None:
     found = next((count for count in counts if count.category == category), None)
     if found is None:
-        raise UsageError(f"no category is called {category!r}", hint=f"There are: {', '.join(c.category for c in counts)}.")
+        raise UsageError(
+            f"no category is called {category!r}", hint=f"There are: {', '.join(c.category for c in counts)}."
+        )
     if SMALL_SHARE * found.n >= total:
         raise UsageError(
             f"{category} holds {found.n} of {total} and cannot be left out",

@@ -115,7 +115,9 @@ class Registry:
         """References by instrument, those that reach a jurisdiction and a use."""
         if jurisdiction is not None and not self.knows(jurisdiction):
             known = sorted({*self.within, *self.within.values()})
-            raise UsageError(f"no jurisdiction is called {jurisdiction!r}", hint=f"Known: {', '.join(known)}.")
+            raise UsageError(
+                f"no jurisdiction is called {jurisdiction!r}", hint=f"Known: {', '.join(known)}."
+            )
         if use is not None and use not in USES:
             raise UsageError(f"no use is called {use!r}", hint=f"Known: {', '.join(USES)}.")
         groups: dict[str, list[Reference]] = {}

@@ -142,7 +142,9 @@ class Book:
         row["trigger"] = _trigger_map(trigger)
         worse = harm.status == "closed" or (harm.status == "accepted" and _outside(harm.trigger, trigger))
         if fails and worse:
-            self._step(row, "reopened", "harm-audit", on, f"fails again: {trigger.observed} ({trigger.limit})")
+            self._step(
+                row, "reopened", "harm-audit", on, f"fails again: {trigger.observed} ({trigger.limit})"
+            )
         self._reread()
         return True
 
@@ -165,7 +167,8 @@ class Book:
             if open_actions:
                 return f"{', '.join(a.id for a in open_actions)} still open"
             if harm.residual is not None and above(harm.residual.level, self.register.tolerance):
-                return f"its residual level is {harm.residual.level}, above {self.register.tolerance}; accept it instead"
+                level, tolerance = harm.residual.level, self.register.tolerance
+                return f"its residual level is {level}, above {tolerance}; accept it instead"
         return None
 
     def _action_problem(self, row_id: str, to: str) -> str | None:
@@ -224,15 +227,17 @@ _REVIEW = {**_ASSESSED, "owner": "an owner", "residual": "a full residual rating
 
 
 def verification_problem(action: Action) -> str | None:
-    """Why an action is not verified: no measured effect, an interval with no improvement in it, or harm done elsewhere."""
+    """Why an action is not verified: no effect measured, none certain, or harm done elsewhere."""
     if action.effect is None:
         return "no effect was measured; give delta with its interval, positive is better"
     if action.effect.low <= 0:
-        return f"the interval of its effect ({action.effect.low:g} to {action.effect.high:g}) does not exclude none"
+        low, high = action.effect.low, action.effect.high
+        return f"the interval of its effect ({low:g} to {high:g}) does not exclude none"
     over = [side for side in action.side_effects if side.over]
     if over:
         first = over[0]
-        return f"{first.metric} of {first.group} may be worse by {-first.effect.low:g}, more than {first.limit:g}"
+        worse = f"{first.metric} of {first.group} may be worse by {-first.effect.low:g}"
+        return f"{worse}, more than {first.limit:g}"
     return None
 
 

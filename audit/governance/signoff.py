@@ -153,7 +153,12 @@ def _passes(arguments: list[str], stdin: bytes) -> bool:
 
 def _keygen(*arguments: str) -> None:
     done = subprocess.run(
-        [_program(), *arguments], capture_output=True, text=True, errors="replace", check=False, timeout=_TIMEOUT
+        [_program(), *arguments],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=_TIMEOUT,
     )
     if done.returncode != 0:
         raise DataError(

@@ -98,7 +98,9 @@ def load_questionnaire(path: Path | None = None) -> Questionnaire:
         duties[tier] = {role: sign.integer(role, 0, 9) or 0 for role in ROLES if role in sign.data}
         sign.done()
         entry.done()
-    made = Questionnaire(_questions(root, "raw"), _questions(root, "safeguards"), root.strings("levels"), duties)
+    made = Questionnaire(
+        _questions(root, "raw"), _questions(root, "safeguards"), root.strings("levels"), duties
+    )
     root.done()
     return made
 
@@ -110,7 +112,9 @@ def _questions(root: yamlfile.Entry, key: str) -> tuple[Question, ...]:
         for option in entry.entries("options"):
             points = option.integer("points", 0, 100) or 0
             answer = option.need("answer")
-            options.append(Option(answer, points, option.text("words") or answer, option.integer("floor", 1, 4) or 1))
+            options.append(
+                Option(answer, points, option.text("words") or answer, option.integer("floor", 1, 4) or 1)
+            )
             option.done()
         questions.append(Question(entry.need("id"), entry.need("question"), tuple(options)))
         entry.done()
