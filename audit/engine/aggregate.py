@@ -94,7 +94,11 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     if columns.cluster:
         expressions["cluster"] = _cluster_text(table, columns.cluster)
     prepared = table.select(**expressions)
-    present = [role for role in ("label", "prediction", "score", "weight", "count", "cluster") if getattr(columns, role)]
+    present = [
+        role
+        for role in ("label", "prediction", "score", "weight", "count", "cluster")
+        if getattr(columns, role)
+    ]
     if "p" in expressions:
         present.append("prediction")
     score_range = _score_range(prepared, columns.score) if columns.score else None
@@ -170,7 +174,9 @@ def _score_range(table: ir.Table, name: str) -> tuple[float, float] | None:
         row = asked.to_pyarrow().to_pylist()[0]
     low, high = row["low"], row["high"]
     if low is None:
-        raise DataError(f"column {name!r} holds no score", where="data.columns.score", hint="Name another column.")
+        raise DataError(
+            f"column {name!r} holds no score", where="data.columns.score", hint="Name another column."
+        )
     if row["nans"] or not (math.isfinite(low) and math.isfinite(high)):
         raise DataError(
             f"column {name!r} holds NaN or infinite scores ({row['nans']} NaN)",
@@ -195,16 +201,16 @@ def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...],
     depth = min(spec.data.intersections, len(names))
     if 4 * strata * math.prod(width.values()) <= MAX_CELLS:
         return (names,), 4 * strata * math.prod(width.values())
-    apart = [
-        grouping for size in range(1, depth + 1) for grouping in itertools.combinations(names, size)
-    ]
+    apart = [grouping for size in range(1, depth + 1) for grouping in itertools.combinations(names, size)]
     return tuple(apart), 4 * strata * max(math.prod(width[name] for name in grouping) for grouping in apart)
 
 
 def _check_decisions(spec: AuditSpec, found: dict[str, int]) -> None:
     if found["rows"] == 0:
         raise DataError(
-            "has no rows", where=spec.data.source or "the frame", hint="Write one row a decision under the header."
+            "has no rows",
+            where=spec.data.source or "the frame",
+            hint="Write one row a decision under the header.",
         )
     columns = spec.data.columns
     if columns.prediction and found["p"] > MAX_DECISIONS:
@@ -310,8 +316,14 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     for table in fetched["cells"] or fetched["scores"]:
         _check_sums(table)
         decoder.learn(table)
-    cells = [decoder.cells(table, grouping) for table, grouping in zip(fetched["cells"], plan_.groupings, strict=False)]
-    scores = [decoder.cells(table, grouping) for table, grouping in zip(fetched["scores"], plan_.groupings, strict=False)]
+    cells = [
+        decoder.cells(table, grouping)
+        for table, grouping in zip(fetched["cells"], plan_.groupings, strict=False)
+    ]
+    scores = [
+        decoder.cells(table, grouping)
+        for table, grouping in zip(fetched["scores"], plan_.groupings, strict=False)
+    ]
     excluded = dict((cells or scores)[0][1])
     if source.rejected:
         excluded = {decode.UNREADABLE: source.rejected} | excluded
@@ -352,8 +364,16 @@ def _clusters(plan_: Plan) -> int | None:
 
 def _check_sums(table: pa.Table) -> None:
     for name, what, hint in (
-        ("bad_w", "weights that are missing, negative, not finite or over 1,000,000", "Divide the weights by a constant, or filter those rows."),
-        ("bad_k", "counts that are missing, negative or no whole numbers", "A count column holds whole numbers of rows."),
+        (
+            "bad_w",
+            "weights that are missing, negative, not finite or over 1,000,000",
+            "Divide the weights by a constant, or filter those rows.",
+        ),
+        (
+            "bad_k",
+            "counts that are missing, negative or no whole numbers",
+            "A count column holds whole numbers of rows.",
+        ),
     ):
         if name in table.column_names:
             bad = int(integers(table[name]).sum()) if len(table) else 0
@@ -371,7 +391,7 @@ def _with_median(counts: Counts, plan_: Plan, decoder: decode.Decoder, where: st
         parts = []
         for grouping in plan_.groupings:
             rows = plan_.table.mutate(bin=(plan_.table.s > median).cast("int64"))
-            sums = {key: value for key, value in _sums(plan_, rows, scored=False).items()}
+            sums = dict(_sums(plan_, rows, scored=False).items())
             made = rows.group_by([*plan_.keys(grouping), "bin"]).aggregate(**sums).to_pyarrow()
             parts.append(decoder.cells(made, grouping)[0].merged())
     return replace(counts, median=median, above=tuple(parts))
@@ -384,4 +404,3 @@ def describe(spec: AuditSpec, source: Source) -> str:
         f"-- {kind}\n{ibis.to_sql(table)};" for kind, tables in expressions(plan_).items() for table in tables
     ]
     return "\n\n".join(statements)
-

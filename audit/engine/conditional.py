@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.engine import disparity
+from audit.engine import barriers
+from audit.engine import references as held
 from audit.engine.decode import finite
 from audit.engine.entries import Entry
 from audit.engine.evidence import MantelHaenszel, TwoRates
@@ -32,18 +33,20 @@ class Stratified:
     reference_n: Floats
 
 
-def stratify(metric: str, grouping: tuple[str, ...], tables: Tables, references: dict[str, str]) -> Stratified | None:
+def stratify(
+    metric: str, grouping: tuple[str, ...], tables: Tables, references: dict[str, str]
+) -> Stratified | None:
     """Each group's counts by stratum beside its reference's; None where there is one group only."""
     groups = tables.groups(grouping).groups
     if len(groups) < 2:
         return None
     strata, k, n = tables.strata(metric, grouping)
-    keyword = disparity.reference_of(grouping, references)
+    keyword = held.reference_of(grouping, references)
     if keyword in ("rest", "overall"):
         names = ("rest",) * len(groups)
         return Stratified(groups, names, strata, k, n, k.sum(axis=0) - k, n.sum(axis=0) - n)
-    if keyword in disparity.KEYWORDS:
-        chosen: int | None = disparity.largest(tables.groups(grouping).rows, groups)
+    if keyword in held.KEYWORDS:
+        chosen: int | None = held.largest(tables.groups(grouping).rows, groups)
     else:
         chosen = groups.index(keyword) if keyword in groups else None  # type: ignore[arg-type]
     if chosen is None:
@@ -61,18 +64,27 @@ def stratify(metric: str, grouping: tuple[str, ...], tables: Tables, references:
     )
 
 
-def describe(metric: str, grouping: tuple[str, ...], tables: Tables, references: dict[str, str]) -> list[Conditional]:
+def describe(
+    metric: str, grouping: tuple[str, ...], tables: Tables, references: dict[str, str]
+) -> list[Conditional]:
     """Pooled and common estimates with 95 % intervals, the strata, and whether the two part ways."""
     found = stratify(metric, grouping, tables, references)
     if found is None:
         return []
     pooled = TwoRates(
-        found.k.sum(axis=1), found.n.sum(axis=1), found.reference_k.sum(axis=1), found.reference_n.sum(axis=1), "difference"
+        found.k.sum(axis=1),
+        found.n.sum(axis=1),
+        found.reference_k.sum(axis=1),
+        found.reference_n.sum(axis=1),
+        "difference",
     )
     common, ratio = (
-        MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind) for kind in ("difference", "ratio")
+        MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind)
+        for kind in ("difference", "ratio")
     )
-    limits = {name: made.interval(0.05) for name, made in (("pooled", pooled), ("common", common), ("ratio", ratio))}
+    limits = {
+        name: made.interval(0.05) for name, made in (("pooled", pooled), ("common", common), ("ratio", ratio))
+    }
     simpson = _simpson(pooled.interval(SIMPSON_LEVEL), common.interval(SIMPSON_LEVEL))
     done = []
     for index, group in enumerate(found.groups):
@@ -126,7 +138,7 @@ def _simpson(pooled: tuple[Floats, Floats], common: tuple[Floats, Floats]) -> li
     return found
 
 
-def entries(rule: Rule, context: disparity.Context) -> list[Entry]:
+def entries(rule: Rule, context: barriers.Context) -> list[Entry]:
     """The common estimate for each group, and each stratum: a pass needs all of them inside."""
     found = lookup(rule.metric)
     names = found.metrics if isinstance(found, Alias) else (rule.metric,)
@@ -144,14 +156,19 @@ def entries(rule: Rule, context: disparity.Context) -> list[Entry]:
 
 
 def _common(
-    rule: Rule, metric: str, grouping: tuple[str, ...], kind: str, found: Stratified, context: disparity.Context
+    rule: Rule,
+    metric: str,
+    grouping: tuple[str, ...],
+    kind: str,
+    found: Stratified,
+    context: barriers.Context,
 ) -> Entry:
     evidence = MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind)
     value = evidence.estimate
     n, reference_n = found.n.sum(axis=1), found.reference_n.sum(axis=1)
     floor, words = context.policy.min_group, metrics()[metric].denominator_words
-    report = disparity.reports_small(context.policy, grouping)
-    common = disparity.common_block(metric, context)
+    report = barriers.reports_small(context.policy, grouping)
+    common = barriers.common_block(metric, context)
     blocked, reported = [], []
     for index in range(len(found.groups)):
         small = min(n[index], reference_n[index]) < floor
@@ -162,13 +179,30 @@ def _common(
         reported.append(bool(small and report))
     why = tuple(None if np.isfinite(v) else "no stratum holds both groups" for v in value)
     return Entry(
-        rule, metric, rule.comparison, grouping, found.groups, found.references, value, why, n, reference_n,
-        tuple(blocked), tuple(reported), "mean", made=evidence,
+        rule,
+        metric,
+        rule.comparison,
+        grouping,
+        found.groups,
+        found.references,
+        value,
+        why,
+        n,
+        reference_n,
+        tuple(blocked),
+        tuple(reported),
+        "mean",
+        made=evidence,
     )
 
 
 def _within(
-    rule: Rule, metric: str, grouping: tuple[str, ...], kind: str, found: Stratified, context: disparity.Context
+    rule: Rule,
+    metric: str,
+    grouping: tuple[str, ...],
+    kind: str,
+    found: Stratified,
+    context: barriers.Context,
 ) -> Entry:
     """Strata in which both groups have rows."""
     rows, columns = np.nonzero((found.n > 0) & (found.reference_n > 0))
@@ -179,15 +213,19 @@ def _within(
     floor, words = context.policy.min_group, metrics()[metric].denominator_words
     small = np.minimum(n, rn) < floor
     report = context.policy.small_groups != "inconclusive"
-    common = disparity.common_block(metric, context)
+    common = barriers.common_block(metric, context)
     infinite = np.full(len(rows), np.inf)
     return Entry(
-        rule, metric, rule.comparison, grouping,
+        rule,
+        metric,
+        rule.comparison,
+        grouping,
         tuple(found.groups[row] for row in rows),
         tuple(found.references[row] for row in rows),
         value,
         tuple(None if np.isfinite(v) else "the reference's value is 0" for v in value),
-        n, rn,
+        n,
+        rn,
         tuple(f"under min_group {floor} {words} in the stratum" if flag else common for flag in small),
         tuple(bool(flag and report) for flag in small),
         f"rates:{kind}",

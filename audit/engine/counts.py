@@ -77,7 +77,9 @@ class Cells:
             raise DataError("the counts were taken of different columns and cannot be added")
         if self.sums.keys() != other.sums.keys():
             raise DataError("the counts hold different sums (weights or scores) and cannot be added")
-        levels = tuple(ordered({*mine, *theirs}) for mine, theirs in zip(self.levels, other.levels, strict=True))
+        levels = tuple(
+            ordered({*mine, *theirs}) for mine, theirs in zip(self.levels, other.levels, strict=True)
+        )
         return Cells(
             self.names,
             levels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ def bin_labels(bins: tuple[float, ...]) -> tuple[str, ...]:
     ('under 25', '25 to under 40', '40 and over')
     """
     edges = [f"{edge:g}" for edge in bins]
-    middle = [f"{low} to under {high}" for low, high in zip(edges, edges[1:], strict=False)]
+    middle = [f"{low} to under {high}" for low, high in itertools.pairwise(edges)]
     return (f"under {edges[0]}", *middle, f"{edges[-1]} and over")
 
 
@@ -81,7 +82,9 @@ class Decoder:
         shown = ", ".join(repr(value) for value in sorted(seen)[:12])
         where = f"data.columns.{role}"
         if not seen:
-            raise DataError(f"the {role} column is empty in every row", where=where, hint="Name another column.")
+            raise DataError(
+                f"the {role} column is empty in every row", where=where, hint="Name another column."
+            )
         if role == "label" and len(seen) == 1:
             raise DataError(
                 f"every label is {shown}: with one value there is nothing to be right or wrong about",
@@ -104,7 +107,9 @@ class Decoder:
             )
         others = sorted(seen - {named})
         if len(others) > 1:
-            note = f"{role}: every value but {named!r} counts as negative ({', '.join(map(repr, others[:12]))})"
+            note = (
+                f"{role}: every value but {named!r} counts as negative ({', '.join(map(repr, others[:12]))})"
+            )
             if note not in self.notes:
                 self.notes.append(note)
         self.positive[role] = named
@@ -125,7 +130,10 @@ class Decoder:
             levels.append(found)
             codes.append(place)
         stacked = np.column_stack(codes).astype(np.int32) if codes else np.zeros((len(rows), 0), np.int32)
-        keys = {"label": self._binary(table, "y", "label"), "prediction": self._binary(table, "p", "prediction")}
+        keys = {
+            "label": self._binary(table, "y", "label"),
+            "prediction": self._binary(table, "p", "prediction"),
+        }
         for key in ("bucket", "bin", "tenth"):
             if key in table.column_names:
                 keys[key] = integers(table[key].fill_null(_MISSING))
@@ -140,7 +148,9 @@ class Decoder:
         whole = Cells(names, tuple(levels), stacked, keys, sums)
         return whole.where(audited & (rows > 0)), excluded
 
-    def _levels(self, column: pa.ChunkedArray, name: str) -> tuple[tuple[str | None, ...], npt.NDArray[np.int32]]:
+    def _levels(
+        self, column: pa.ChunkedArray, name: str
+    ) -> tuple[tuple[str | None, ...], npt.NDArray[np.int32]]:
         item = self.spec.data.attributes[name]
         values, codes = _texts(column)
         if item.bins:
@@ -160,12 +170,15 @@ class Decoder:
             return np.full(len(table), _MISSING, dtype=np.int64)
         values, codes = _texts(table[key])
         flags = [
-            _MISSING if value is None or not value.strip() else int(value == self.positive[role]) for value in values
+            _MISSING if value is None or not value.strip() else int(value == self.positive[role])
+            for value in values
         ]
         lookup = np.array([*flags, _MISSING], dtype=np.int64)
         return lookup[codes]
 
-    def _exclusions(self, table: pa.Table, rows: Array) -> tuple[npt.NDArray[np.bool_], list[tuple[str, int]]]:
+    def _exclusions(
+        self, table: pa.Table, rows: Array
+    ) -> tuple[npt.NDArray[np.bool_], list[tuple[str, int]]]:
         """Which cells are audited, and rows by the first reason that excludes them."""
         audited = np.ones(len(rows), dtype=bool)
         excluded: list[tuple[str, int]] = []
@@ -213,11 +226,15 @@ def _texts(column: pa.ChunkedArray) -> tuple[list[str | None], npt.NDArray[np.in
         combined = combined.dictionary_encode()
     raw = [text(value) for value in combined.dictionary.to_pylist()]
     codes = combined.indices.fill_null(_MISSING).to_numpy(zero_copy_only=False).astype(np.int32)
-    lookup = np.array([*(index if value is not None else _MISSING for index, value in enumerate(raw)), _MISSING])
+    lookup = np.array(
+        [*(index if value is not None else _MISSING for index, value in enumerate(raw)), _MISSING]
+    )
     return raw, lookup[codes].astype(np.int32)
 
 
-def _coded(pair: tuple[list[str | None], npt.NDArray[np.int32]]) -> tuple[tuple[str | None, ...], npt.NDArray[np.int32]]:
+def _coded(
+    pair: tuple[list[str | None], npt.NDArray[np.int32]],
+) -> tuple[tuple[str | None, ...], npt.NDArray[np.int32]]:
     """Levels sorted, the missing one last and only where it occurs; codes into them."""
     values, codes = pair
     present: set[str | None] = {value for value in values if value is not None}

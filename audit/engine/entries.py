@@ -32,7 +32,9 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     "best:difference": partial(AgainstBest, kind="difference"),
     "best:ratio": partial(AgainstBest, kind="ratio"),
     "pairs": EveryPair,
-    "auc:difference": lambda *parts: evidence.AucDifference(evidence.Auc(*parts[:6]), evidence.Auc(*parts[6:])),
+    "auc:difference": lambda *parts: evidence.AucDifference(
+        evidence.Auc(*parts[:6]), evidence.Auc(*parts[6:])
+    ),
 }
 """How the arrays of an entry become evidence; entries of one key are evaluated together."""
 
@@ -170,7 +172,12 @@ def _split(chosen: list[Entry], made: Evidence, policy: Policy) -> list[_Row]:
 
 
 def _needed(
-    chosen: list[Entry], made: Evidence, lower: Floats, upper: Floats, plain: tuple[Floats, Floats], policy: Policy
+    chosen: list[Entry],
+    made: Evidence,
+    lower: Floats,
+    upper: Floats,
+    plain: tuple[Floats, Floats],
+    policy: Policy,
 ) -> tuple[Floats, Floats]:
     """Rows needed in the present mix, and by the group alone (NaN where that is not worked out)."""
     estimate = np.concatenate([entry.value for entry in chosen])

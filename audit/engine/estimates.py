@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from audit.engine import disparity, sampling
-from audit.engine.auc import Auc
+from audit.engine import references as held
+from audit.engine import sampling
 from audit.engine.decode import finite
+from audit.engine.entries import BUILDERS
 from audit.engine.groups import Floats
 from audit.engine.intervals import wilson
-from audit.engine.metrics.sample import Sample
+from audit.engine.metrics.sample import Rate, Sample
 from audit.engine.tables import Tables
-from audit.engine.tails import quantile
 from audit.registry import Metric, metrics
 from audit.result import Estimate, NotMeasured, Policy
 
@@ -39,7 +39,7 @@ def estimates(tables: Tables, policy: Policy, references: dict[str, str]) -> tup
     reachable = _detectable(keys, samples, tables, policy, references)
     done: list[Estimate] = []
     for position, ((metric, grouping), sample) in enumerate(zip(keys, samples, strict=True)):
-        groups = tables.groups(grouping).groups
+        groups, numerator = tables.groups(grouping).groups, sample.numerator
         for index, group in enumerate(groups):
             defined = bool(np.isfinite(sample.value[index]))
             done.append(
@@ -50,7 +50,7 @@ def estimates(tables: Tables, policy: Policy, references: dict[str, str]) -> tup
                     value=float(sample.value[index]) if defined else None,
                     low=finite(lows[position][index]) if defined else None,
                     high=finite(highs[position][index]) if defined else None,
-                    k=None if sample.k is None else float(sample.k[index]),
+                    k=None if numerator is None else float(numerator[index]),
                     n=float(sample.n[index]),
                     why=None if defined else sample.why[index] or "undefined",
                     detectable=finite(reachable[position][index]),
@@ -62,12 +62,12 @@ def estimates(tables: Tables, policy: Policy, references: dict[str, str]) -> tup
 def _limits(samples: list[Sample], policy: Policy) -> tuple[list[Floats], list[Floats]]:
     """Wilson for proportions (one call for all), the normal's or DeLong's for the others."""
     alpha = 1 - policy.confidence
-    rates = [s for s in samples if s.x is not None and s.size is not None]
-    joined = [np.concatenate([getattr(s, name) for s in rates]) for name in ("x", "size")] if rates else []
-    low, high = wilson(*joined, alpha) if rates else (np.zeros(0), np.zeros(0))
+    pairs = [pair for sample in samples if (pair := sample.shares) is not None]
+    x, size = (np.concatenate([pair[i] for pair in pairs] or [np.zeros(0)]) for i in (0, 1))
+    low, high = wilson(x, size, alpha)
     lows, highs, start = [], [], 0
     for sample in samples:
-        if sample.x is not None and sample.size is not None:
+        if sample.shares is not None:
             place = slice(start, start + len(sample))
             lows.append(low[place])
             highs.append(high[place])
@@ -80,15 +80,11 @@ def _limits(samples: list[Sample], policy: Policy) -> tuple[list[Floats], list[F
 
 
 def _single_limits(sample: Sample, alpha: float) -> tuple[Floats, Floats]:
-    if sample.auc is not None:
-        return Auc(*sample.auc).interval(alpha)
-    if sample.se is None:
+    found = sample.alone()
+    if found is None:
         return np.full(len(sample), np.nan), np.full(len(sample), np.nan)
-    reach = quantile(alpha / 2, np.asarray(np.inf)) * sample.se
-    if sample.kind == "odds":
-        with np.errstate(invalid="ignore", over="ignore"):
-            return sample.value * np.exp(-reach), sample.value * np.exp(reach)
-    return sample.value - reach, sample.value + reach
+    limits: tuple[Floats, Floats] = BUILDERS[found[0]](*found[1]).interval(alpha)
+    return limits
 
 
 def _detectable(
@@ -102,7 +98,7 @@ def _detectable(
     found = [np.full(len(sample), np.nan) for sample in samples]
     chosen, parts = [], []
     for position, ((metric, grouping), sample) in enumerate(zip(keys, samples, strict=True)):
-        if sample.kind != "rate" or not grouping or not metric.comparable or len(sample) < 2:
+        if not isinstance(sample, Rate) or not grouping or not metric.comparable or len(sample) < 2:
             continue
         reference = _reference(metric.name, grouping, sample, tables, references)
         if reference is not None:
@@ -110,8 +106,8 @@ def _detectable(
             parts.append((reference[0], sample.effective, reference[1]))
     if not parts:
         return found
-    joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    values = sampling.detectable(*joined, policy.alpha)
+    rate, mine, theirs = (np.concatenate(column) for column in zip(*parts, strict=True))
+    values = sampling.detectable(rate, mine, theirs, policy.alpha)
     start = 0
     for position in chosen:
         found[position] = values[start : start + len(found[position])]
@@ -123,13 +119,13 @@ def _reference(
     metric: str, grouping: tuple[str, ...], sample: Sample, tables: Tables, references: dict[str, str]
 ) -> tuple[Floats, Floats] | None:
     """The reference's rate and rows for each group; the reference itself gets none."""
-    keyword = disparity.reference_of(grouping, references)
+    keyword = held.reference_of(grouping, references)
     if keyword in ("rest", "overall"):
         rest = tables.sample(metric, grouping, "rest")
         return rest.value, rest.effective
     groups = tables.groups(grouping).groups
-    if keyword in disparity.KEYWORDS:
-        place: int | None = disparity.largest(tables.groups(grouping).rows, groups)
+    if keyword in held.KEYWORDS:
+        place: int | None = held.largest(tables.groups(grouping).rows, groups)
     else:
         place = groups.index(keyword) if keyword in groups else None  # type: ignore[arg-type]
     if place is None:

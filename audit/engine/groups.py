@@ -63,7 +63,7 @@ def place(cells: Cells, names: tuple[str, ...]) -> tuple[Index, tuple[Group, ...
     combined = np.zeros(len(cells), dtype=np.int64)
     for column in columns:
         combined = combined * max(1, len(cells.levels[column])) + cells.codes[:, column]
-    found, first, index = np.unique(combined, return_index=True, return_inverse=True)
+    _found, first, index = np.unique(combined, return_index=True, return_inverse=True)
     groups = tuple(
         tuple(cells.levels[column][cells.codes[cell, column]] for column in columns) for cell in first
     )
@@ -104,8 +104,10 @@ def tabulate(cells: Cells, grouping: tuple[str, ...], stratum: tuple[str, ...] =
         w2 = table(scaled_sum(cells.sums["w2"], flat, size * 9))
     if "bucket" in cells.keys:
         wide = flat * BUCKETS + cells.keys["bucket"]
-        by = scaled_sum(cells.sums["w"], wide, size * 9 * BUCKETS) if w is not None else (
-            exact_sum(cells.sums["n"], wide, size * 9 * BUCKETS).astype(np.float64)
+        by = (
+            scaled_sum(cells.sums["w"], wide, size * 9 * BUCKETS)
+            if w is not None
+            else (exact_sum(cells.sums["n"], wide, size * 9 * BUCKETS).astype(np.float64))
         )
         buckets = by.reshape(size, 3, 3, BUCKETS)
     return Groups(grouping, groups, n, w, w2, buckets)

@@ -7,17 +7,17 @@ import numpy.typing as npt
 
 from audit.engine.evidence import TwoRates
 from audit.engine.groups import Floats, Index
-from audit.engine.metrics.sample import Sample
+from audit.engine.metrics.sample import Rate, Sample
 from audit.engine.tails import Array, Bound
 
 MOST_GROUPS = 300
 """Pairs grow with the square: beyond this many groups all pairs are not tested."""
 
 
-def pair_arguments(sample: Sample, chosen: Index, deff: Floats, df: Floats) -> tuple[Floats, ...]:
+def pair_arguments(sample: Rate, chosen: Index) -> tuple[Floats, ...]:
     """For each chosen group its comparison with every other, flat; and how many others each has."""
-    assert sample.x is not None and sample.size is not None
     size = len(sample)
+    deff, df = sample.clusters()
     first = np.repeat(chosen, size - 1)
     second = np.concatenate([np.delete(np.arange(size), i) for i in chosen]) if len(chosen) else first
     return (
@@ -52,7 +52,8 @@ class _Pairs:
 
 
 class AgainstBest(_Pairs):
-    """Each group against the highest rate, judged through every other group, since the best is chosen by looking.
+    """Each group against the highest rate, judged through every other group, since the best is chosen by
+    looking.
 
     A group passes where it is shown inside the lower bound against each other group; it violates
     where Bonferroni over the others shows it outside against one of them. Source: Hsu, Multiple

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from audit import __version__
-from audit.engine import aggregate, conditional, disparity
+from audit.engine import aggregate, barriers, conditional, disparity
 from audit.engine.counts import Cells, Counts
 from audit.engine.curves import curves
 from audit.engine.entries import compare
@@ -65,7 +65,7 @@ def audit(
     policy = _policy(spec, rules, look)
     _check(spec, rules, tables)
     references = {name: str(item.reference) for name, item in spec.data.attributes.items()}
-    context = disparity.Context(tables, policy, references, spec.system.outcome == "adverse")
+    context = barriers.Context(tables, policy, references, spec.system.outcome == "adverse")
     entries = [entry for rule in rules for entry in _entries(rule, context)]
     comparisons = compare(entries, policy)
     findings, verdicts, verdict = judge(comparisons, policy)
@@ -99,7 +99,7 @@ def explain(spec: AuditSpec, *, frame: Any = None) -> str:
     return f"-- source: {source.name} ({source.kind})\n" + aggregate.describe(spec, source)
 
 
-def _entries(rule: Rule, context: disparity.Context) -> list[Any]:
+def _entries(rule: Rule, context: barriers.Context) -> list[Any]:
     if rule.comparison.startswith("conditional_"):
         return conditional.entries(rule, context)
     return disparity.entries(rule, context)
@@ -223,14 +223,14 @@ def _data(
     )
 
 
-def _warnings(
-    spec: AuditSpec, counts: Counts, tables: Tables, rules: tuple[Rule, ...]
-) -> tuple[str, ...]:
+def _warnings(spec: AuditSpec, counts: Counts, tables: Tables, rules: tuple[Rule, ...]) -> tuple[str, ...]:
     found = list(counts.notes)
     if tables.uneven_labels:
         found.append(f"{tables.uneven_labels}: metrics that need labels cannot pass")
     if spec.system.outcome == "adverse" and any(rule.metric == _FLIPPED for rule in rules):
-        found.append("four-fifths compares shares of people not predicted positive, since that is the favourable outcome")
+        found.append(
+            "four-fifths compares shares of people not predicted positive, since that is the favourable outcome"
+        )
     if len(counts.cells) > 1:
         found.append("the full cross of attributes has too many cells; each grouping was counted apart")
     return tuple(found)
@@ -247,7 +247,9 @@ def _coverage(tables: Tables) -> tuple[Coverage, ...]:
             for place, prediction in ((0, 0), (1, 1), (MISSING, None)):
                 if rows[index, place]:
                     made.append(
-                        Coverage(grouping, group, prediction, int(rows[index, place]), int(labelled[index, place]))
+                        Coverage(
+                            grouping, group, prediction, int(rows[index, place]), int(labelled[index, place])
+                        )
                     )
     return tuple(made)
 
@@ -288,7 +290,9 @@ def _table_cells(table: Cells, counts: Counts) -> list[Cell]:
     whole = table.merged(keys=("label", "prediction"))
     names = tuple(name for name in whole.names if name in counts.attributes)
     width = len(names)
-    values = [np.array(level, dtype=object)[whole.codes[:, place]] for place, level in enumerate(whole.levels)]
+    values = [
+        np.array(level, dtype=object)[whole.codes[:, place]] for place, level in enumerate(whole.levels)
+    ]
     labels, predictions = whole.keys["label"].tolist(), whole.keys["prediction"].tolist()
     rows = list(zip(*values, strict=True)) if values else [()] * len(whole)
     w = whole.sums["w"].tolist() if "w" in whole.sums else None

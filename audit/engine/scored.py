@@ -129,7 +129,11 @@ def bucket_means(cells: Cells, groups: Groups, what: str) -> tuple[Floats, Float
     flat = (index * BUCKETS + cells.keys["bucket"])[labelled]
     size = len(groups) * BUCKETS
     y = cells.keys["label"][labelled].astype(np.float64)
-    rows = cells.sums["w"][labelled].astype(np.float64) / 2**30 if weighted else cells.sums["n"][labelled].astype(np.float64)
+    rows = (
+        cells.sums["w"][labelled].astype(np.float64) / 2**30
+        if weighted
+        else cells.sums["n"][labelled].astype(np.float64)
+    )
     s = cells.sums[prefix + "s"][labelled].astype(np.float64) / 2**30
     ss = cells.sums[prefix + "ss"][labelled].astype(np.float64) / 2**30
     value = s - y * rows if what == "residual" else ss - 2 * y * s + y * rows

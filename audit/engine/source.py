@@ -174,7 +174,11 @@ def _paths(base: Path, located: str) -> tuple[Path, ...]:
     found = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(str(path), recursive=True))
     files = tuple(item for item in found if item.is_file())
     if not files:
-        here = sorted(item.name for item in path.parent.glob("*") if item.is_file()) if path.parent.is_dir() else []
+        here = (
+            sorted(item.name for item in path.parent.glob("*") if item.is_file())
+            if path.parent.is_dir()
+            else []
+        )
         near = nearest(path.name, here)
         raise UsageError(
             f"no such file: {located}",
@@ -247,7 +251,9 @@ def _text(
     connection.raw_sql(f"CREATE TABLE staging.main.rows AS SELECT {picked} FROM {scan}")
     lines = [
         int(row[0])
-        for row in connection.raw_sql("SELECT DISTINCT line, file_id FROM reject_errors ORDER BY line").fetchall()
+        for row in connection.raw_sql(
+            "SELECT DISTINCT line, file_id FROM reject_errors ORDER BY line"
+        ).fetchall()
     ]
     table = connection.table("rows", database=("staging", "main"))
     read = int(table.count().execute()) + len(lines)

@@ -12,7 +12,7 @@ from audit.engine import scored as score_tables
 from audit.engine.counts import Cells, Counts
 from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
 from audit.engine.metrics import decisions, scores
-from audit.engine.metrics.sample import Sample, undefined_where
+from audit.engine.metrics.sample import Mean, Rate, Sample
 from audit.engine.scored import Scored, tabulate_scores
 from audit.registry import Metric, metrics
 
@@ -84,12 +84,12 @@ class Tables:
         table = self.scored(grouping)
         sample = scores.measure(metric, table.rest() if side == "rest" else table)
         if metric.name in SCORE_NEEDS and not self.unit_scores:
-            return undefined_where(sample, np.ones(len(sample), dtype=bool), "scores lie outside [0, 1]")
-        if groups.buckets is not None and metric.name in ("calibration_in_the_large", "brier"):
+            return sample.undefined_where(np.ones(len(sample), dtype=bool), "scores lie outside [0, 1]")
+        if groups.buckets is not None and isinstance(sample, Mean):
             return self._clustered(sample, metric.name, groups, side)
         return sample
 
-    def _scoring_rate(self, metric: Metric, grouping: tuple[str, ...], side: str) -> Sample:
+    def _scoring_rate(self, metric: Metric, grouping: tuple[str, ...], side: str) -> Rate:
         """Rows above the median read as predictions, so that one formula serves both."""
         cells = self.cells(grouping, "above")
         as_predictions = replace(cells, keys={**cells.keys, "prediction": cells.keys["bin"]})
@@ -97,9 +97,9 @@ class Tables:
         selection = replace(
             metrics()["selection_rate"], name=metric.name, denominator_words=metric.denominator_words
         )
-        return decisions.measure(selection, groups.rest() if side == "rest" else groups)
+        return decisions.rate(selection, groups.rest() if side == "rest" else groups)
 
-    def _clustered(self, sample: Sample, metric: str, groups: Groups, side: str) -> Sample:
+    def _clustered(self, sample: Mean, metric: str, groups: Groups, side: str) -> Mean:
         what = "residual" if metric == "calibration_in_the_large" else "squared"
         sums, rows = score_tables.bucket_means(self.cells(groups.grouping), groups, what)
         if side == "rest":
@@ -108,18 +108,23 @@ class Tables:
             leave = (sums.sum(axis=1, keepdims=True) - sums) / (rows.sum(axis=1, keepdims=True) - rows)
         return replace(sample, leave_out=leave, occupied=rows > 0)
 
-    def strata(self, metric: str, grouping: tuple[str, ...]) -> tuple[tuple[tuple[str | None, ...], ...], Floats, Floats]:
+    def strata(
+        self, metric: str, grouping: tuple[str, ...]
+    ) -> tuple[tuple[tuple[str | None, ...], ...], Floats, Floats]:
         """Strata, and the metric's numerators and denominators by (group, stratum)."""
         control = self.counts.control
         flat = self.groups(grouping, control)
-        sample = decisions.measure(metrics()[metric], flat)
+        sample = decisions.rate(metrics()[metric], flat)
         groups = self.groups(grouping).groups
         width = len(grouping)
-        strata = tuple(dict.fromkeys(sorted((g[width:] for g in flat.groups), key=lambda s: [(v is None, v or "") for v in s])))
+        strata = tuple(
+            dict.fromkeys(
+                sorted((g[width:] for g in flat.groups), key=lambda s: [(v is None, v or "") for v in s])
+            )
+        )
         k, n = np.zeros((len(groups), len(strata))), np.zeros((len(groups), len(strata)))
         row = {group: index for index, group in enumerate(groups)}
         column = {stratum: index for index, stratum in enumerate(strata)}
-        assert sample.x is not None and sample.size is not None
         for index, both in enumerate(flat.groups):
             place_ = row[both[:width]], column[both[width:]]
             k[place_], n[place_] = sample.x[index], sample.size[index]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from audit.engine.groups import MISSING, Floats, Groups
-from audit.engine.metrics.sample import Sample, reasons, undefined_where
+from audit.engine.metrics.sample import Described, Mean, Odds, Rate, Sample, no_buckets, reasons
 from audit.engine.sampling import effective
 from audit.registry import Mask, Metric
 
+Formula = Callable[[Any], Any]
+"""A metric as a function of the shares TN, FP, FN, TP on the last axis; complex shares too."""
 SELECTIVE = "labels only where selected"
 
 
@@ -22,146 +26,139 @@ def mask_array(mask: Mask) -> Floats:
     return array
 
 
+def rate(metric: Metric, groups: Groups) -> Rate:
+    """A proportion in each group, undefined as `measure` says."""
+    assert metric.numerator is not None
+    assert metric.denominator is not None
+    sample = _rate(metric, groups, mask_array(metric.numerator), mask_array(metric.denominator))
+    return sample.undefined_where(_selective(metric, groups), SELECTIVE)
+
+
 def measure(metric: Metric, groups: Groups) -> Sample:
     """The metric in each group.
 
     A rate that conditions on the label is undefined where labels were taken only of those
     predicted positive: it would be 1 in every group.
     """
-    if metric.numerator is not None and metric.denominator is not None:
-        sample = _rate(metric, groups, mask_array(metric.numerator), mask_array(metric.denominator))
-    elif metric.name in _COUNTED:
-        sample = _counted(metric, groups)
-    else:
-        sample = _smooth(groups, *_FORMULAS[metric.name])
-    return _without_selective(metric, groups, sample)
+    if metric.numerator is not None:
+        return rate(metric, groups)
+    if metric.name in _COUNTED:
+        return _counted(metric, groups)
+    sample = _smooth(groups, *_FORMULAS[metric.name])
+    return sample.undefined_where(_selective(metric, groups), SELECTIVE)
 
 
 def _sum(table: Floats, mask: Floats) -> Floats:
-    return np.einsum("gyp,yp->g", table, mask)
+    total: Floats = np.einsum("gyp,yp->g", table, mask)
+    return total
 
 
-def _rate(metric: Metric, groups: Groups, num: Floats, den: Floats) -> Sample:
+def _rate(metric: Metric, groups: Groups, num: Floats, den: Floats) -> Rate:
     k, n = _sum(groups.n, num), _sum(groups.n, den)
+    size, mass, thin, weighted = n, n, np.zeros(len(groups), dtype=bool), False
     with np.errstate(invalid="ignore", divide="ignore"):
         value = k / np.where(n > 0, n, np.nan)
     why = reasons(n == 0, f"no {metric.denominator_words}")
-    size, thin, shown, mass = n, None, k, n
     if groups.w is not None and groups.w2 is not None:
         comp = den * (1 - num)
-        kw, nw = _sum(groups.w, num), _sum(groups.w, den)
-        value, size, thin = effective(kw, nw, _sum(groups.w2, num), _sum(groups.w2, comp), n, k)
-        why = reasons(~(nw > 0), f"no weight on {metric.denominator_words}")
-        shown, mass = kw, nw
-    bucket_k = bucket_n = None
+        rows = k
+        k, mass, weighted = _sum(groups.w, num), _sum(groups.w, den), True
+        value, size, thin = effective(k, mass, _sum(groups.w2, num), _sum(groups.w2, comp), n, rows)
+        why = reasons(~(mass > 0), f"no weight on {metric.denominator_words}")
+    bucket_k = bucket_n = no_buckets(len(groups))
     if groups.buckets is not None:
         bucket_k = np.einsum("gypb,yp->gb", groups.buckets, num)
         bucket_n = np.einsum("gypb,yp->gb", groups.buckets, den)
-        scale = (size / np.where(bucket_n.sum(axis=1) > 0, bucket_n.sum(axis=1), 1.0))[:, None]
+        total = bucket_n.sum(axis=1)
+        scale = (size / np.where(total > 0, total, 1.0))[:, None]
         bucket_k, bucket_n = bucket_k * scale, bucket_n * scale
-    return Sample(
-        "rate",
-        value,
-        n,
-        why,
-        k=shown,
-        x=np.nan_to_num(value) * size,
-        size=size,
-        mass=mass,
-        thin=thin,
-        bucket_k=bucket_k,
-        bucket_n=bucket_n,
-    )
+    x = np.nan_to_num(value) * size
+    return Rate(value, n, why, k, x, size, mass, thin, weighted, bucket_k, bucket_n)
 
 
-def _counted(metric: Metric, groups: Groups) -> Sample:
+def _counted(metric: Metric, groups: Groups) -> Described:
     rows = groups.rows
-    weights = groups.n if groups.w is None else groups.w
     if metric.name == "count":
-        return Sample("count", rows, rows, reasons(rows < 0, ""), rows)
-    part = weights[:, :, 1].sum(axis=1) if metric.name == "share_of_selected" else weights.sum(axis=(1, 2))
-    whole = np.full(len(groups), part.sum())
-    with np.errstate(invalid="ignore"):
-        value = part / np.where(whole > 0, whole, np.nan)
-    n = groups.n[:, :, 1].sum() if metric.name == "share_of_selected" else rows.sum()
-    why = reasons(np.isnan(value), "no one selected")
-    size = np.full(len(groups), n)
-    return Sample("share", value, size, why, k=part, x=np.nan_to_num(value) * n, size=size)
+        return Described(rows, rows, (None,) * len(groups))
+    weights = groups.n if groups.w is None else groups.w
+    selected = metric.name == "share_of_selected"
+    part = weights[:, :, 1].sum(axis=1) if selected else weights.sum(axis=(1, 2))
+    whole = part.sum()
+    value = part / whole if whole > 0 else np.full(len(groups), np.nan)
+    n = np.full(len(groups), groups.n[:, :, 1].sum() if selected else rows.sum())
+    return Described(value, n, reasons(np.isnan(value), "no one selected"), np.nan_to_num(value) * n)
 
 
 _COUNTED = ("count", "share_of_population", "share_of_selected")
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def _smooth(groups: Groups, formula: Callable[[Floats], Floats], kind: str, reason: str) -> Sample:
+def _smooth(groups: Groups, formula: Formula, made: type[Mean], reason: str) -> Mean:
     """A smooth function of the four shares, linearised: the gradient is the complex step's."""
     weights = groups.n if groups.w is None else groups.w
     squares = groups.n if groups.w2 is None else groups.w2
-    four = np.stack([weights[:, y, p] for y, p in _CORNERS], axis=-1)
-    squared = np.stack([squares[:, y, p] for y, p in _CORNERS], axis=-1)
-    rows = np.stack([groups.n[:, y, p] for y, p in _CORNERS], axis=-1)
+    four, squared, rows = (
+        np.stack([table[:, y, p] for y, p in _CORNERS], axis=-1) for table in (weights, squares, groups.n)
+    )
     total = four.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = four / np.where(total > 0, total, np.nan)[:, None]
-        value = formula(shares)
+        value = formula(four / np.where(total > 0, total, np.nan)[:, None])
         smoothed = (four + 0.5) / (total + 2)[:, None]
-        gradient = _gradient(np.log if kind == "odds" else None, formula, smoothed)
+        gradient = _gradient(formula, smoothed, log=made is Odds)
         influence = gradient - (smoothed * gradient).sum(axis=-1, keepdims=True)
         se = np.sqrt((squared * influence**2).sum(axis=-1)) / np.where(total > 0, total, np.nan)
+    leave, occupied = no_buckets(len(groups)), np.zeros((len(groups), 0), dtype=bool)
+    if groups.buckets is not None:
+        parts = np.stack([groups.buckets[:, y, p] for y, p in _CORNERS], axis=-1)
+        left = parts.sum(axis=1, keepdims=True) - parts
+        with np.errstate(invalid="ignore", divide="ignore"):
+            leave = formula(left / left.sum(axis=-1, keepdims=True))
+        occupied = parts.sum(axis=-1) > 0
     n = _denominators(formula, rows)
-    sample = Sample(kind, value, n, reasons(np.isnan(value), reason), se=se)
-    if groups.buckets is None:
-        return sample
-    parts = np.stack([groups.buckets[:, y, p] for y, p in _CORNERS], axis=-1)
-    left = parts.sum(axis=1, keepdims=True) - parts
-    with np.errstate(invalid="ignore", divide="ignore"):
-        leave = formula(left / left.sum(axis=-1, keepdims=True))
-    return Sample(
-        kind, value, n, sample.why, se=se, leave_out=leave, occupied=parts.sum(axis=-1) > 0
-    )
+    return made(value, n, reasons(np.isnan(value), reason), se, leave, occupied)
 
 
-def _gradient(outer: Callable[[Floats], Floats] | None, formula: Callable[[Floats], Floats], at: Floats) -> Floats:
+def _gradient(formula: Formula, at: Floats, *, log: bool) -> Floats:
     step = 1e-30
     columns = []
     for corner in range(4):
         moved = at.astype(np.complex128)
         moved[:, corner] += 1j * step
-        result = formula(moved)  # type: ignore[arg-type]
-        columns.append((np.log(result) if outer else result).imag / step)
+        result = formula(moved)
+        columns.append((np.log(result) if log else result).imag / step)
     return np.stack(columns, axis=-1)
 
 
-def _balanced_accuracy(shares: Floats) -> Floats:
+def _balanced_accuracy(shares: Any) -> Any:
     tn, fp, fn, tp = (shares[..., corner] for corner in range(4))
     return (tp / (tp + fn) + tn / (tn + fp)) / 2
 
 
-def _f1(shares: Floats) -> Floats:
+def _f1(shares: Any) -> Any:
     _, fp, fn, tp = (shares[..., corner] for corner in range(4))
     return 2 * tp / (2 * tp + fp + fn)
 
 
-def _matthews(shares: Floats) -> Floats:
+def _matthews(shares: Any) -> Any:
     tn, fp, fn, tp = (shares[..., corner] for corner in range(4))
     return (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
 
 
-def _fn_fp(shares: Floats) -> Floats:
+def _fn_fp(shares: Any) -> Any:
     _, fp, fn, _ = (shares[..., corner] for corner in range(4))
     ratio = fn / fp
     return ratio if np.iscomplexobj(ratio) else np.where(np.isfinite(ratio), ratio, np.nan)
 
 
-_FORMULAS: dict[str, tuple[Callable[[Floats], Floats], str, str]] = {
-    "balanced_accuracy": (_balanced_accuracy, "mean", "one of the two labels does not occur"),
-    "f1": (_f1, "mean", "no positive label and no positive prediction"),
-    "matthews_corrcoef": (_matthews, "mean", "a label or a prediction does not vary"),
-    "fn_fp_ratio": (_fn_fp, "odds", "no false positive"),
+_FORMULAS: dict[str, tuple[Formula, type[Mean], str]] = {
+    "balanced_accuracy": (_balanced_accuracy, Mean, "one of the two labels does not occur"),
+    "f1": (_f1, Mean, "no positive label and no positive prediction"),
+    "matthews_corrcoef": (_matthews, Mean, "a label or a prediction does not vary"),
+    "fn_fp_ratio": (_fn_fp, Odds, "no false positive"),
 }
 
 
-def _denominators(formula: Callable[[Floats], Floats], rows: Floats) -> Floats:
+def _denominators(formula: Formula, rows: Floats) -> Floats:
     """Rows on which the metric lives: the scarcer of its two parts where it has two."""
     tn, fp, fn, tp = (rows[..., corner] for corner in range(4))
     if formula is _f1:
@@ -178,12 +175,8 @@ def conditions_on_prediction(metric: Metric) -> int | None:
     return only
 
 
-def _without_selective(metric: Metric, groups: Groups, sample: Sample) -> Sample:
-    """Undefined where a group has rows predicted negative and none of them has a label."""
-    if "label" not in metric.needs or "prediction" not in metric.needs:
-        return sample
-    if conditions_on_prediction(metric) == 1:
-        return sample
-    unlabelled = (groups.n[:, MISSING, 0] > 0) & (groups.n[:, :2, 0].sum(axis=1) == 0)
-    return undefined_where(sample, unlabelled, SELECTIVE)
-
+def _selective(metric: Metric, groups: Groups) -> npt.NDArray[np.bool_]:
+    """Where a group has rows predicted negative, none of them has a label, and the metric needs it."""
+    if not {"label", "prediction"} <= set(metric.needs) or conditions_on_prediction(metric) == 1:
+        return np.zeros(len(groups), dtype=bool)
+    return (groups.n[:, MISSING, 0] > 0) & (groups.n[:, :MISSING, 0].sum(axis=1) == 0)

@@ -2,79 +2,250 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from audit.engine import sampling
 from audit.engine.groups import Floats, Index
 
 Flags = npt.NDArray[np.bool_]
+Arguments = tuple[str, tuple[Floats, ...]]
+"""The kind of evidence, and the arrays that it is made of."""
+S = TypeVar("S", bound="Sample")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One metric in each of G groups; every array has shape (G,), buckets (G, B).
+    """One metric in each of G groups; arrays have shape (G,), those by cluster bucket (G, B).
 
-    `kind` is rate (a proportion: x of size effective rows), mean (a value with a standard error),
-    odds (a positive ratio, its standard error on the log scale) or auc. `value` is NaN where the
-    metric is undefined, and `why` says so there. `n` is the denominator's rows, `k` the
-    numerator's (weighted: Σw of the numerator). `thin` marks weighted rates with under ten rows
-    in numerator or complement.
+    `value` is NaN where the metric is undefined, and `why` says so there. `n` is the rows of the
+    denominator, `k` those of the numerator (weighted: the sum of weights).
     """
 
-    kind: str
     value: Floats
     n: Floats
     why: tuple[str | None, ...]
-    k: Floats | None = None
-    x: Floats | None = None
-    size: Floats | None = None
-    mass: Floats | None = None
-    """Sum of weights in the denominator, the rows where there are none."""
-    se: Floats | None = None
-    thin: Flags | None = None
-    bucket_k: Floats | None = None
-    bucket_n: Floats | None = None
-    leave_out: Floats | None = None
-    """The value without each cluster bucket, shape (G, B)."""
-    occupied: Flags | None = None
-    auc: tuple[Floats, ...] | None = None
-    """Area, its least and largest value under the binning, variance, positives, negatives."""
 
     def __len__(self) -> int:
         return len(self.value)
 
-    def take(self, index: Index) -> Sample:
+    def take(self: S, index: Index) -> S:
         """The groups at these places, repeats allowed."""
-        chosen = {name: None if (v := getattr(self, name)) is None else v[index] for name in _ARRAYS}
         return replace(
-            self,
-            why=tuple(self.why[i] for i in index),
-            auc=None if self.auc is None else tuple(part[index] for part in self.auc),
-            **chosen,
+            self, **{field.name: _taken(getattr(self, field.name), index) for field in fields(self)}
         )
+
+    def undefined_where(self: S, flags: Flags, reason: str) -> S:
+        """The value taken away where flagged; nothing is left there to test."""
+        if not flags.any():
+            return self
+        why = tuple(reason if flag else why for flag, why in zip(flags, self.why, strict=True))
+        return replace(self, value=np.where(flags, np.nan, self.value), why=why, **self._gone(flags))
+
+    def _gone(self, flags: Flags) -> dict[str, Any]:
+        return {}
 
     @property
     def effective(self) -> Floats:
         """Rows that the floors count: effective ones where there are weights."""
-        return self.n if self.size is None else np.minimum(self.n, self.size)
+        return self.n
+
+    @property
+    def too_thin(self) -> Flags:
+        """Weighted rates with under ten rows in numerator or complement."""
+        return np.zeros(len(self), dtype=bool)
+
+    @property
+    def shares(self) -> tuple[Floats, Floats] | None:
+        """Numerator and denominator of a proportion, in effective rows; None for other metrics."""
+        return None
+
+    @property
+    def numerator(self) -> Floats | None:
+        """Rows, or sum of weights, in the numerator; None where there is none."""
+        return None
+
+    def alone(self) -> Arguments | None:
+        """The evidence on each group's own value; None where the metric is only described."""
+        return None
+
+    def versus(self, reference: Any, share: Floats, comparison: str) -> Arguments | None:
+        """The evidence on the comparison with `reference`, entry by entry; `share` > 0 means overall."""
+        return None
 
 
-_ARRAYS = (
-    "value",
-    "n",
-    "k",
-    "x",
-    "size",
-    "mass",
-    "se",
-    "thin",
-    "bucket_k",
-    "bucket_n",
-    "leave_out",
-    "occupied",
-)
+def _taken(value: Any, index: Index) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[index]
+    if isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
+        return tuple(part[index] for part in value)
+    return tuple(value[i] for i in index) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class Described(Sample):
+    """A metric that is printed and never judged; a share of `size` rows where x is given."""
+
+    x: Floats | None = None
+
+    @property
+    def shares(self) -> tuple[Floats, Floats] | None:
+        return None if self.x is None else (self.x, self.n)
+
+    @property
+    def numerator(self) -> Floats | None:
+        return self.x
+
+
+@dataclass(frozen=True)
+class Rate(Sample):
+    """A proportion, x of size effective rows; `k` and `mass` are weighted sums, rows without weights.
+
+    `bucket_k` and `bucket_n` hold numerator and denominator by cluster bucket, scaled to `size`;
+    without clusters they have no columns.
+    """
+
+    k: Floats
+    x: Floats
+    size: Floats
+    mass: Floats
+    thin: Flags
+    weighted: bool
+    bucket_k: Floats
+    bucket_n: Floats
+
+    @property
+    def effective(self) -> Floats:
+        return np.minimum(self.n, self.size)
+
+    @property
+    def too_thin(self) -> Flags:
+        return self.thin
+
+    @property
+    def shares(self) -> tuple[Floats, Floats]:
+        return self.x, self.size
+
+    @property
+    def numerator(self) -> Floats:
+        return self.k
+
+    def _gone(self, flags: Flags) -> dict[str, Any]:
+        return {
+            "x": np.where(flags, 0.0, self.x),
+            "size": np.where(flags, 0.0, self.size),
+            "bucket_n": np.where(flags[:, None], 0.0, self.bucket_n),
+        }
+
+    def complement(self) -> Rate:
+        """The rate of the other outcome."""
+        return replace(
+            self,
+            value=1 - self.value,
+            k=self.mass - self.k,
+            x=self.size - self.x,
+            bucket_k=self.bucket_n - self.bucket_k,
+        )
+
+    def clusters(self) -> tuple[Floats, Floats]:
+        """Design effect and degrees of freedom of each group's own rate."""
+        if not self.bucket_k.shape[1]:
+            return np.ones(len(self)), np.full(len(self), np.inf)
+        deff, df, _ = sampling.clustered_rate(self.bucket_k, self.bucket_n)
+        return np.nan_to_num(deff, nan=1.0), df
+
+    def alone(self) -> Arguments:
+        return "rate", (self.x, self.size, *self.clusters())
+
+    def versus(self, reference: Rate, share: Floats, comparison: str) -> Arguments:
+        deff, df = np.ones(len(self)), np.full(len(self), np.inf)
+        if self.bucket_k.shape[1]:
+            buckets = (self.bucket_k, self.bucket_n, reference.bucket_k, reference.bucket_n)
+            deff, df, _ = sampling.clustered_rates(*buckets, kind=comparison)
+            deff = np.nan_to_num(deff, nan=1.0)
+        return f"rates:{comparison}", (self.x, self.size, reference.x, reference.size, deff, df, share)
+
+
+@dataclass(frozen=True)
+class Mean(Sample):
+    """A value with a standard error; `leave_out` the value without each cluster bucket, if clustered."""
+
+    se: Floats
+    leave_out: Floats
+    occupied: Flags
+
+    def _gone(self, flags: Flags) -> dict[str, Any]:
+        return {"se": np.where(flags, np.nan, self.se)}
+
+    def alone(self) -> Arguments:
+        return "mean", (self.value, *self._jackknifed(self.value, self.se, self.leave_out, self.occupied))
+
+    def versus(self, reference: Mean, share: Floats, comparison: str) -> Arguments:
+        occupied = self.occupied | reference.occupied
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if comparison == "ratio":
+                value = self.value / np.where(reference.value > 0, reference.value, np.nan)
+                se = np.hypot(self.relative_se, reference.relative_se)
+                leave, full = np.log(self.leave_out / reference.leave_out), np.log(value)
+                return "log", (value, *self._jackknifed(full, se, leave, occupied))
+            value = (1 - share) * (self.value - reference.value)
+            se = (1 - share) * np.hypot(self.absolute_se, reference.absolute_se)
+            leave = (1 - share)[:, None] * (self.leave_out - reference.leave_out)
+        return "mean", (value, *self._jackknifed(value, se, leave, occupied))
+
+    @property
+    def absolute_se(self) -> Floats:
+        """The standard error of the value."""
+        return self.se
+
+    @property
+    def relative_se(self) -> Floats:
+        """The standard error of the value's logarithm."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative: Floats = self.se / np.where(self.value > 0, self.value, np.nan)
+        return relative
+
+    @staticmethod
+    def _jackknifed(full: Floats, se: Floats, leave: Floats, occupied: Flags) -> tuple[Floats, Floats]:
+        """The larger of linearised and jackknifed error, and its degrees of freedom."""
+        if not leave.shape[1]:
+            return se, np.full(len(full), np.inf)
+        jack = np.sqrt(sampling.jackknife(full, leave, occupied))
+        return np.fmax(se, jack), np.maximum(occupied.sum(axis=1) - 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Odds(Mean):
+    """A positive ratio; `se` is that of its logarithm."""
+
+    def alone(self) -> Arguments:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            leave, full = np.log(self.leave_out), np.log(self.value)
+        return "log", (self.value, *self._jackknifed(full, self.se, leave, self.occupied))
+
+    @property
+    def absolute_se(self) -> Floats:
+        return self.se * self.value
+
+    @property
+    def relative_se(self) -> Floats:
+        return self.se
+
+
+@dataclass(frozen=True)
+class Area(Sample):
+    """An area under the ROC curve: the area, its least and largest under the binning, its variance, both classes' rows."""
+
+    parts: tuple[Floats, ...]
+
+    def alone(self) -> Arguments:
+        return "auc", self.parts
+
+    def versus(self, reference: Area, share: Floats, comparison: str) -> Arguments | None:
+        return ("auc:difference", (*self.parts, *reference.parts)) if comparison == "difference" else None
 
 
 def reasons(undefined: Flags, reason: str) -> tuple[str | None, ...]:
@@ -82,15 +253,6 @@ def reasons(undefined: Flags, reason: str) -> tuple[str | None, ...]:
     return tuple(reason if flag else None for flag in undefined)
 
 
-def undefined_where(sample: Sample, flags: Flags, reason: str) -> Sample:
-    """The sample with its value taken away where flagged; nothing is left there to test."""
-    if not flags.any():
-        return sample
-    changed = {
-        name: None if (v := getattr(sample, name)) is None else np.where(flags, gone, v)
-        for name, gone in (("value", np.nan), ("se", np.nan), ("x", 0.0), ("size", 0.0))
-    }
-    if sample.bucket_n is not None:
-        changed["bucket_n"] = np.where(flags[:, None], 0.0, sample.bucket_n)
-    why = tuple(reason if flag else why for flag, why in zip(flags, sample.why, strict=True))
-    return replace(sample, why=why, **changed)
+def no_buckets(size: int) -> Floats:
+    """What stands for cluster buckets where there are no clusters."""
+    return np.zeros((size, 0))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from audit.engine.groups import Floats
-from audit.engine.metrics.sample import Sample, reasons
+from audit.engine.metrics.sample import Area, Described, Mean, Sample, no_buckets, reasons
 from audit.engine.scored import Scored
 from audit.registry import Metric
 
@@ -17,41 +19,40 @@ def measure(metric: Metric, scored: Scored) -> Sample:
     """The metric in each group; undefined where it has no labelled row, or scores are no probabilities."""
     if metric.name == "auc":
         return _auc(scored)
-    sample = {
+    formulas: dict[str, Callable[[Scored], Sample]] = {
         "calibration_in_the_large": _calibration,
         "brier": _brier,
         "expected_calibration_error": _ece,
-    }[metric.name](scored)
-    return sample
+    }
+    return formulas[metric.name](scored)
 
 
 def _rows(scored: Scored) -> Floats:
-    return scored.n[:, :, _LABELLED].sum(axis=(1, 2))
+    rows: Floats = scored.n[:, :, _LABELLED].sum(axis=(1, 2))
+    return rows
 
 
-def _calibration(scored: Scored) -> Sample:
+def _calibration(scored: Scored) -> Mean:
     """Mean of s − y, and its linearised variance Σw²(r − mean)²/(Σw)²."""
     w = scored.w[:, :, _LABELLED].sum(axis=1)
     w2 = scored.w2[:, :, _LABELLED].sum(axis=1)
     total = w.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (scored.s[:, _LABELLED].sum(axis=1) - w[:, POSITIVE]) / np.where(total > 0, total, np.nan)
-        squares = (
-            scored.ss2[:, _LABELLED].sum(axis=1) - 2 * scored.s2[:, POSITIVE] + w2[:, POSITIVE]
-        )
+        squares = scored.ss2[:, _LABELLED].sum(axis=1) - 2 * scored.s2[:, POSITIVE] + w2[:, POSITIVE]
         sums = scored.s2[:, _LABELLED].sum(axis=1) - w2[:, POSITIVE]
         variance = (squares - 2 * mean * sums + mean**2 * w2.sum(axis=1)) / total**2
     return _mean(scored, mean, variance)
 
 
-def _brier(scored: Scored) -> Sample:
+def _brier(scored: Scored) -> Mean:
     """Mean of (s − y)²; the value from exact sums, its variance from the bins' extremes."""
     total = scored.w[:, :, _LABELLED].sum(axis=(1, 2))
     positive = scored.w[:, :, POSITIVE].sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (
-            scored.ss[:, _LABELLED].sum(axis=1) - 2 * scored.s[:, POSITIVE] + positive
-        ) / np.where(total > 0, total, np.nan)
+        mean = (scored.ss[:, _LABELLED].sum(axis=1) - 2 * scored.s[:, POSITIVE] + positive) / np.where(
+            total > 0, total, np.nan
+        )
         middle = np.where(np.isfinite(scored.low), (scored.low + scored.high) / 2, 0.0)
         loss = np.stack([middle[..., NEGATIVE] ** 2, (1 - middle[..., POSITIVE]) ** 2], axis=-1)
         spread = scored.w2[:, :, _LABELLED] * (loss - mean[:, None, None]) ** 2
@@ -59,24 +60,25 @@ def _brier(scored: Scored) -> Sample:
     return _mean(scored, mean, variance)
 
 
-def _mean(scored: Scored, mean: Floats, variance: Floats) -> Sample:
+def _mean(scored: Scored, mean: Floats, variance: Floats) -> Mean:
     n = _rows(scored)
     with np.errstate(invalid="ignore", divide="ignore"):
         se = np.sqrt(np.maximum(variance, 0.0) * n / np.maximum(n - 1, 1))
     se = np.where(n > 1, se, np.nan)
-    return Sample("mean", mean, n, reasons(np.isnan(mean), "no row with label and score"), se=se)
+    why = reasons(np.isnan(mean), "no row with label and score")
+    return Mean(mean, n, why, se, no_buckets(len(n)), np.zeros((len(n), 0), dtype=bool))
 
 
-def _ece(scored: Scored) -> Sample:
+def _ece(scored: Scored) -> Described:
     """Σ_b n_b/n·|mean score − share of positives| over ten equal bins."""
     rows, positives, scores = np.moveaxis(scored.tenths, -1, 0)
     total = rows.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.abs(scores - positives).sum(axis=1) / np.where(total > 0, total, np.nan)
-    return Sample("share", value, _rows(scored), reasons(total == 0, "no row with label and score"))
+    return Described(value, _rows(scored), reasons(total == 0, "no row with label and score"))
 
 
-def _auc(scored: Scored) -> Sample:
+def _auc(scored: Scored) -> Area:
     """Area from bins; pairs in one bin count half unless their scores are known to be in order."""
     n1, n0 = scored.w[:, :, POSITIVE], scored.w[:, :, NEGATIVE]
     total1, total0 = n1.sum(axis=1), n0.sum(axis=1)
@@ -99,14 +101,15 @@ def _auc(scored: Scored) -> Sample:
     kish1, kish0 = np.nan_to_num(kish1), np.nan_to_num(kish0)
     n = np.minimum(scored.n[:, :, POSITIVE].sum(axis=1), scored.n[:, :, NEGATIVE].sum(axis=1))
     why = reasons(np.isnan(area), "needs rows of both labels")
-    return Sample("auc", area, n, why, auc=(area, low, high, np.nan_to_num(variance), kish1, kish0))
+    return Area(area, n, why, (area, low, high, np.nan_to_num(variance), kish1, kish0))
 
 
 def _placement(w2: Floats, placed: Floats, area: Floats, total: Floats) -> Floats:
     """DeLong's variance of the mean placement, weighted; (n − 1) as for a sample variance."""
     squares = (w2 * (placed - area[:, None]) ** 2).sum(axis=1)
     rows = total**2 / w2.sum(axis=1)
-    return squares / total**2 * rows / np.maximum(rows - 1, 1)
+    variance: Floats = squares / total**2 * rows / np.maximum(rows - 1, 1)
+    return variance
 
 
 def _tie_credit(scored: Scored) -> tuple[Floats, Floats]:

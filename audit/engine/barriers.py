@@ -1,0 +1,110 @@
+"""What keeps a comparison from passing whatever its evidence, and what its point alone would say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from audit.engine import sampling
+from audit.engine.groups import Floats
+from audit.engine.metrics.decisions import conditions_on_prediction
+from audit.engine.metrics.sample import Rate, Sample
+from audit.engine.tables import Tables
+from audit.registry import metrics
+from audit.result import Policy, Rule
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the comparisons of one rule need beside the tables."""
+
+    tables: Tables
+    policy: Policy
+    references: dict[str, str]
+    """Per attribute its reference: a value or a keyword."""
+    adverse: bool
+
+
+def reports_small(policy: Policy, grouping: tuple[str, ...]) -> bool:
+    if policy.small_groups is None:
+        return len(grouping) > 1
+    return policy.small_groups == "report"
+
+
+def blocks(
+    metric: str,
+    grouping: tuple[str, ...],
+    mine: Sample,
+    reference: Sample | None,
+    context: Context,
+) -> tuple[tuple[str | None, ...], tuple[bool, ...]]:
+    """Per comparison why it cannot pass (None: it can), and whether it is only reported."""
+    policy, words = context.policy, metrics()[metric].denominator_words
+    report = reports_small(policy, grouping)
+    common = common_block(metric, context)
+    blocked: list[str | None] = []
+    reported: list[bool] = []
+    for index in range(len(mine)):
+        small = mine.effective[index] < policy.min_group
+        reason = mine.why[index] or common
+        if small:
+            reason = f"{mine.effective[index]:,.0f} {words}, under min_group {policy.min_group}"
+        elif reason is None and mine.too_thin[index]:
+            reason = "under ten weighted rows in numerator or complement"
+        elif reason is None and reference is not None:
+            reason = _reference_block(reference, index, policy.min_group, words)
+        blocked.append(reason)
+        reported.append(bool(small and report))
+    return tuple(blocked), tuple(reported)
+
+
+def _reference_block(reference: Sample, index: int, floor: int, words: str) -> str | None:
+    if reference.why[index]:
+        return f"in the reference: {reference.why[index]}"
+    if reference.effective[index] < floor:
+        return f"the reference has {reference.effective[index]:,.0f} {words}, under min_group {floor}"
+    if reference.too_thin[index]:
+        return "the reference has under ten weighted rows in numerator or complement"
+    return None
+
+
+def common_block(metric: str, context: Context) -> str | None:
+    """What keeps every comparison of the metric from passing."""
+    clusters = context.tables.counts.clusters
+    if clusters is not None and clusters < sampling.LEAST_CLUSTERS:
+        return f"{clusters} clusters, under {sampling.LEAST_CLUSTERS}"
+    if clusters is not None and metric == "auc":
+        return "rows are clustered, and the area's interval takes them as independent"
+    needs = metrics()[metric].needs
+    if "label" in needs and conditions_on_prediction(metrics()[metric]) is None:
+        return context.tables.uneven_labels
+    return None
+
+
+def by_point(rule: Rule, mine: Sample, reference: Sample, value: Floats) -> tuple[str | None, ...]:
+    """The verdict of the point alone; rates of counts are compared as integers."""
+    exact = rule.comparison == "ratio" and isinstance(mine, Rate) and isinstance(reference, Rate)
+    found: list[str | None] = []
+    for index, number in enumerate(value):
+        if exact:
+            found.append(_exact_ratio(rule, mine, reference, index))  # type: ignore[arg-type]
+        elif np.isfinite(number):
+            found.append(_inside(rule, Fraction(float(number)).limit_denominator(10**12)))
+        else:
+            found.append(None)
+    return tuple(found)
+
+
+def _exact_ratio(rule: Rule, mine: Rate, reference: Rate, index: int) -> str | None:
+    if not mine.mass[index] or not reference.mass[index] or not reference.k[index]:
+        return None
+    own, other = (Fraction(part.k[index]) / Fraction(part.mass[index]) for part in (mine, reference))
+    return _inside(rule, own / other)
+
+
+def _inside(rule: Rule, value: Fraction) -> str:
+    low = rule.lower is not None and value < Fraction(str(rule.lower))
+    high = rule.upper is not None and value > Fraction(str(rule.upper))
+    return "violation" if low or high else "pass"
