@@ -1,0 +1,278 @@
+"""Windows are closed once: persons settled, rows paired, tables written; what comes later never enters.
+
+A window is closed for predictions when it ended `grace` ago, and its cohort for labels when the
+label lag has passed as well. Each window is one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select, text
+
+from audit.monitor import schema
+from audit.monitor.blocks import pair, window_counts
+from audit.monitor.events import Ints
+from audit.monitor.ledger import Ledger, get_meta, read_cells, set_meta, take_turns
+from audit.monitor.streams import Stream
+from audit.monitor.tables import Tables
+from audit.registry import Mask
+from audit.result import Group
+
+LAG_BUCKETS = (3_600, 21_600, 86_400, 604_800, 2_592_000, 7_776_000, 31_536_000)
+"""Upper edges, in seconds, of the histogram of label lags; the last bucket is beyond them."""
+
+_LATEST_LABEL = """
+LEFT JOIN (
+    SELECT target, rest, value, min(at) OVER (PARTITION BY target, rest) AS first_at,
+        row_number() OVER (PARTITION BY target, rest ORDER BY revision DESC, at DESC, value DESC) AS place
+    FROM label WHERE target IN (SELECT key FROM prediction WHERE win = :win AND late = 0)
+) l ON l.target = p.key AND l.rest = p.rest AND l.place = 1
+"""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one closed window that were in time: all arrays (n,)."""
+
+    key: Ints
+    unit: Ints
+    at: Ints
+    cell: Ints
+    yhat: Ints
+    label: Ints
+    """1, 0, or −1 where there is none."""
+    lag: Ints
+    """Seconds to the first label; −1 where there is none."""
+
+    def inside(self, mask: Mask) -> NDArray[np.bool_]:
+        """Which rows lie in a set of (label, prediction) cells."""
+        table = np.zeros((3, 2), bool)
+        for label, yhat in mask:
+            if yhat is not None:
+                table[-1 if label is None else label, yhat] = True
+        return np.asarray(table[self.label, self.yhat])
+
+
+def close(
+    ledger: Ledger,
+    streams: Sequence[Stream],
+    attributes: Sequence[str],
+    *,
+    as_of: int,
+    label_lag: int = 0,
+    grace: int = 0,
+) -> int:
+    """Closes every window that is due at `as_of` (seconds since 1970); how many were closed.
+
+    `attributes` names the parts of a cell's group, in order. Closing again does nothing.
+    """
+    due = {
+        "predictions": (as_of - grace) // ledger.window - 1,
+        "labels": (as_of - grace - label_lag) // ledger.window - 1,
+    }
+    closed = 0
+    for cohort, last in due.items():
+        mine = [s for s in streams if s.needs_label == (cohort == "labels")]
+        for win in _open_windows(ledger, cohort, last):
+            with ledger.engine.begin() as connection:
+                take_turns(connection)
+                if win > _closed(connection, cohort):
+                    _close_window(connection, cohort, win, mine, attributes)
+                    set_meta(connection, f"closed.{cohort}", str(win))
+                    closed += 1
+        with ledger.engine.begin() as connection:
+            take_turns(connection)
+            if last > _closed(connection, cohort):
+                set_meta(connection, f"closed.{cohort}", str(last))
+    return closed
+
+
+def tables(ledger: Ledger) -> Tables:
+    """The count tables of all closed windows."""
+    found = Tables()
+    with ledger.engine.begin() as connection:
+        for stream, win, counts in connection.execute(select(schema.evidence)):
+            found.add(stream, int(win), json.loads(counts))
+    return found
+
+
+def outcomes(ledger: Ledger, cohort: str) -> list[tuple[int, Group, str | None, int | None, int, int]]:
+    """(window, group, model version, label, prediction, rows) of the closed windows, in order."""
+    with ledger.engine.begin() as connection:
+        cells = read_cells(connection)
+        o = schema.outcome.c
+        query = select(o.win, o.cell, o.label, o.yhat, o.n).where(o.cohort == cohort)
+        rows = [
+            (int(win), cells[int(c)][1], cells[int(c)][0], None if y < 0 else int(y), int(p), int(n))
+            for win, c, y, p, n in connection.execute(query)
+        ]
+    return sorted(
+        rows, key=lambda row: (row[0], json.dumps([row[1], row[2]]), -1 if row[3] is None else row[3], row[4])
+    )
+
+
+def lags(ledger: Ledger) -> dict[Group, tuple[int, ...]]:
+    """Rows by the lag of their first label, in the buckets of `LAG_BUCKETS`, per group."""
+    found: dict[Group, list[int]] = {}
+    with ledger.engine.begin() as connection:
+        cells = read_cells(connection)
+        for number, bucket, n in connection.execute(select(schema.lag)):
+            found.setdefault(cells[int(number)][1], [0] * (len(LAG_BUCKETS) + 1))[int(bucket)] += int(n)
+    return {group: tuple(counts) for group, counts in found.items()}
+
+
+def drop_rows(ledger: Ledger, before: int) -> int:
+    """Drops the rows of closed windows that ended before `before` (seconds); their counts stay.
+
+    From then on predictions of that time are refused: a duplicate could not be told any more.
+    """
+    with ledger.engine.begin() as connection:
+        take_turns(connection)
+        last = min(before // ledger.window - 1, *(_closed(connection, c) for c in ("predictions", "labels")))
+        if last <= int(get_meta(connection, "dropped") or -(2**31)):
+            return 0
+        where = {"last": last}
+        old = "SELECT key FROM prediction WHERE win <= :last"
+        connection.execute(text(f"DELETE FROM label WHERE target IN ({old})"), where)
+        gone = connection.execute(text("DELETE FROM prediction WHERE win <= :last"), where).rowcount
+        set_meta(connection, "dropped", str(last))
+    return int(gone)
+
+
+def _closed(connection: Connection, cohort: str) -> int:
+    found = get_meta(connection, f"closed.{cohort}")
+    return -(2**31) if found is None else int(found)
+
+
+def _open_windows(ledger: Ledger, cohort: str, last: int) -> list[int]:
+    with ledger.engine.begin() as connection:
+        query = text("SELECT DISTINCT win FROM prediction WHERE win > :first AND win <= :last ORDER BY win")
+        limits = {"first": _closed(connection, cohort), "last": last}
+        return [int(win) for (win,) in connection.execute(query, limits)]
+
+
+def _close_window(
+    connection: Connection, cohort: str, win: int, streams: Sequence[Stream], attributes: Sequence[str]
+) -> None:
+    rows = _read(connection, win, with_labels=cohort == "labels")
+    groups = read_cells(connection)
+    _write_outcomes(connection, cohort, win, rows)
+    if cohort == "labels":
+        _write_lags(connection, rows)
+    for mask in sorted({s.denominator for s in streams}, key=mask_name):
+        same = [s for s in streams if s.denominator == mask]
+        use = _first_of_each_person(connection, mask_name(mask), rows, rows.inside(mask))
+        for stream in same:
+            counts = table_of(stream, rows, use, groups, attributes)
+            if counts.any():
+                row = {"stream": stream.id, "win": win, "counts": json.dumps(counts.tolist())}
+                connection.execute(schema.evidence.insert().values(**row))
+
+
+def table_of(
+    stream: Stream,
+    rows: Rows,
+    use: Ints,
+    groups: dict[int, tuple[str | None, Group]],
+    attributes: Sequence[str],
+) -> Ints:
+    """One stream's count table from one window's rows; `use` are the rows that may take part."""
+    place = attributes.index(stream.attribute)
+    in_group = np.array(
+        [stream.group == groups[c][1][place] if c in groups else False for c in range(_top(groups))]
+    )
+    is_other = np.array(
+        [stream.other(groups[c][1][place]) if c in groups else False for c in range(_top(groups))]
+    )
+    cell = rows.cell[use]
+    good = rows.inside(stream.numerator)[use].astype(np.int64)
+    group = in_group[cell]
+    if stream.comparison == "rate":
+        mine = good[group]
+        plain = [mine.sum(), mine.size] if stream.unit == "window" else [mine.size - mine.sum(), mine.sum()]
+        return np.array(plain, np.int64)
+    part = group | is_other[cell]
+    if stream.unit == "window":
+        return window_counts(group[part], good[part])
+    return pair(rows.unit[use][part].view(np.uint64), group[part], good[part], stream.a, stream.b)
+
+
+def mask_name(mask: Mask) -> str:
+    """A mask in canonical words, so that equal ones are one.
+
+    >>> mask_name(frozenset({(1, 1), (None, 0)}))
+    '-0 11'
+    """
+    return " ".join(sorted("".join("-" if part is None else str(part) for part in cell) for cell in mask))
+
+
+def _top(groups: dict[int, tuple[str | None, Group]]) -> int:
+    return max(groups, default=0) + 1
+
+
+def _read(connection: Connection, win: int, *, with_labels: bool) -> Rows:
+    label = "coalesce(l.value, -1), coalesce(l.first_at - p.at, -1)" if with_labels else "-1, -1"
+    join = _LATEST_LABEL if with_labels else ""
+    columns = f"p.key, p.unit, p.at, p.cell, p.yhat, {label}"
+    sql = f"SELECT {columns} FROM prediction p {join} WHERE p.win = :win AND p.late = 0"
+    found = connection.execute(text(sql), {"win": win}).fetchall()
+    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 7)
+    table = table[np.lexsort((table[:, 0], table[:, 2]))]
+    return Rows(*(np.ascontiguousarray(table[:, i]) for i in range(7)))
+
+
+def _first_of_each_person(connection: Connection, mask: str, rows: Rows, inside: NDArray[np.bool_]) -> Ints:
+    """Indices of the rows that take part: of each person the first row ever under this denominator."""
+    index = np.flatnonzero(inside)
+    _, first = np.unique(rows.unit[index], return_index=True)
+    index = index[np.sort(first)]
+    named = index[rows.unit[index] != rows.key[index]]
+    if not named.size:
+        return index
+    known = _seen_before(connection, mask, rows.unit[named].tolist())
+    new = [{"mask": mask, "unit": unit} for unit in rows.unit[named].tolist() if unit not in known]
+    if new:
+        connection.execute(text("INSERT INTO seen (mask, unit) VALUES (:mask, :unit)"), new)
+    return index[~np.isin(rows.unit[index], np.array(sorted(known), np.int64))]
+
+
+def _seen_before(connection: Connection, mask: str, units: list[int]) -> set[int]:
+    found: set[int] = set()
+    for start in range(0, len(units), 500):
+        part = units[start : start + 500]
+        query = select(schema.seen.c.unit).where(schema.seen.c.mask == mask, schema.seen.c.unit.in_(part))
+        found.update(int(unit) for (unit,) in connection.execute(query))
+    return found
+
+
+def _write_outcomes(connection: Connection, cohort: str, win: int, rows: Rows) -> None:
+    kinds, counts = _distinct(np.stack([rows.cell, rows.label, rows.yhat], axis=1))
+    new = [
+        {"cohort": cohort, "win": win, "cell": int(c), "label": int(y), "yhat": int(p), "n": int(n)}
+        for (c, y, p), n in zip(kinds, counts, strict=True)
+    ]
+    if new:
+        connection.execute(schema.outcome.insert(), new)
+
+
+def _write_lags(connection: Connection, rows: Rows) -> None:
+    known = rows.label >= 0
+    bucket = np.searchsorted(LAG_BUCKETS, rows.lag[known])
+    kinds, counts = _distinct(np.stack([rows.cell[known], bucket], axis=1))
+    new = [{"cell": int(c), "bucket": int(b), "n": int(n)} for (c, b), n in zip(kinds, counts, strict=True)]
+    if new:
+        statement = (
+            "INSERT INTO lag (cell, bucket, n) VALUES (:cell, :bucket, :n) "
+            "ON CONFLICT (cell, bucket) DO UPDATE SET n = lag.n + :n"
+        )
+        connection.execute(text(statement), new)
+
+
+def _distinct(columns: Ints) -> tuple[Iterable[Ints], Ints]:
+    kinds, counts = np.unique(columns, axis=0, return_counts=True)
+    return list(kinds), counts

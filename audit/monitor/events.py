@@ -1,0 +1,254 @@
+"""Events to numbers: prediction and label events, whatever they came in, checked and hashed in one place.
+
+Every reader makes a table of text columns, one row per event received; `Normaliser` turns it into a
+`Batch` of integers and counts what it refuses by reason, so that received = kept + refused. The
+work is one DuckDB query over the whole table, the same for a file of millions and for one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from audit.monitor.decode import MISSING, SEPARATOR, TEXT_LIMIT, normalise_sql
+from audit.result import Group
+
+Ints = NDArray[np.int64]
+
+FUTURE_SECONDS = 3_600
+"""How far a clock may run ahead."""
+REASONS = {
+    "malformed": "not an event: broken JSON, a ragged line, bytes that are not UTF-8",
+    "too_large": "one event longer than the limit",
+    "no_id": "no id",
+    "wrong_type": "a list or an object where a text or number belongs, or a control character",
+    "too_long": f"an id or a group name of more than {TEXT_LIMIT} characters",
+    "bad_time": "no time, or one that is not ISO 8601 or seconds since 1970",
+    "future": f"a time more than {FUTURE_SECONDS} s ahead of the clock",
+    "too_old": "a time before the retention horizon, where a duplicate can no longer be told",
+    "bad_prediction": "no prediction, or neither of the two values",
+    "bad_label": "a label that is neither of the two values",
+    "bad_revision": "a revision that is not a whole number",
+    "hash_collision": "another event has the same 64-bit hash",
+    "too_many_groups": "more groups than the limit: a flood of names",
+}
+"""Every reason to refuse an event; `rejected` counts under these names."""
+
+FIELDS = ("kind", "id", "source", "at", "person", "prediction", "score", "label", "revision", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """Where a sensitive attribute stands in an event, and how its values become groups."""
+
+    column: str
+    bins: tuple[float, ...] = ()
+    """Edges; a value x falls into [edge, next edge), written as `[18, 40)`."""
+    map: tuple[tuple[str, str], ...] = ()
+    """Value to group; a value that is not named is kept."""
+
+    def group(self, value: str | None) -> str | None:
+        """The group of one value as it was received.
+
+        >>> Attribute("age", bins=(18, 40)).group("39"), Attribute("sex", map=(("f", "F"),)).group("f")
+        ('[18, 40)', 'F')
+        """
+        if value is None or value == "":
+            return None
+        if self.bins:
+            return _bin(value, self.bins)
+        return dict(self.map).get(value, value)
+
+
+def _bin(value: str, edges: tuple[float, ...]) -> str | None:
+    try:
+        x = float(value)
+    except ValueError:
+        return None
+    if x != x:
+        return None
+    below = [edge for edge in edges if edge <= x]
+    above = [edge for edge in edges if edge > x]
+    if not below:
+        return f"< {above[0]:g}"
+    return f"[{below[-1]:g}, {above[0]:g})" if above else f"≥ {below[-1]:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Which field of an event means what; a dotted name reaches into nested JSON."""
+
+    attributes: MappingOf[str, Attribute]
+    id: str = "event_id"
+    at: str = "event_time"
+    person: str | None = None
+    """Whose row it is: one row per person and stream enters the evidence."""
+    prediction: str | None = "prediction"
+    score: str | None = None
+    threshold: float = 0.5
+    label: str | None = "label"
+    revision: str | None = "revision"
+    label_at: str | None = "label_time"
+    """The time of a label event, where it has a name of its own."""
+    version: str | None = "model_version"
+    kind: str | None = None
+    """A field that says `label` or `prediction`; without it, what has no prediction or score is a label."""
+    source: str | None = None
+    """A field that names the log of the prediction; ids are unique within it."""
+    source_name: str = "default"
+    positive_prediction: str | None = None
+    positive_label: str | None = None
+
+    def columns(self) -> dict[str, str | None]:
+        """Field or attribute (as `a0`, `a1`, …) to the event's field."""
+        plain = {name: getattr(self, name) for name in FIELDS}
+        plain["label_at"] = self.label_at
+        return plain | {f"a{i}": a.column for i, a in enumerate(self.attributes.values())}
+
+    def names(self) -> tuple[str, ...]:
+        """The columns of a raw table."""
+        return tuple(self.columns())
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Prediction events, one entry each: all arrays (n,)."""
+
+    key: Ints
+    """The first 64 bits of md5(source, id), signed."""
+    rest: Ints
+    """The other 64 bits: they tell a collision from a duplicate."""
+    unit: Ints
+    """The first 64 bits of md5(person); the key where there is no person."""
+    at: Ints
+    """Seconds since 1970, UTC."""
+    cell: Ints
+    """Index into `Batch.cells`."""
+    yhat: Ints
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Label events, one entry each: all arrays (n,)."""
+
+    target: Ints
+    """The key of the prediction."""
+    rest: Ints
+    revision: Ints
+    at: Ints
+    value: Ints
+    embedded: NDArray[np.bool_]
+    """It came within a prediction event, which is counted; the label is not counted again."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was received at once: received = predictions + labels of their own + rejected."""
+
+    received: int
+    predictions: Predictions
+    labels: Labels
+    cells: tuple[tuple[str | None, Group], ...]
+    """(model version, groups in the order of the mapping's attributes)."""
+    rejected: dict[str, int] = field(default_factory=dict)
+
+
+class Normaliser:
+    """Raw tables to batches, under one mapping; holds a DuckDB connection that reads no file."""
+
+    def __init__(self, mapping: Mapping, *, threads: int = 2) -> None:
+        self.mapping = mapping
+        self.connection = connect(threads)
+        self._sql = normalise_sql(
+            attributes=len(mapping.attributes),
+            positive_prediction=mapping.positive_prediction,
+            positive_label=mapping.positive_label,
+            threshold=mapping.threshold,
+            source_name=mapping.source_name,
+        )
+
+    def batch(self, raw: pa.Table, *, now: datetime, oldest: int = 0) -> Batch:
+        """A raw table's batch.
+
+        `raw` has the text columns of `Mapping.names` and `fault` (a reason, or null). Events after
+        `now` and predictions before `oldest` (seconds since 1970) are refused.
+        """
+        if not raw.num_rows:
+            return self.batch_of_none()
+        self.connection.register("raw", raw)
+        try:
+            latest = int(now.astimezone(UTC).timestamp()) + FUTURE_SECONDS
+            rows = self.connection.execute(self._sql, {"latest": latest, "oldest": oldest}).to_arrow_table()
+        finally:
+            self.connection.unregister("raw")
+        return self._batch(rows)
+
+    def batch_of_none(self) -> Batch:
+        nothing = np.zeros(0, np.int64)
+        labels = Labels(nothing, nothing, nothing, nothing, nothing, np.zeros(0, bool))
+        return Batch(0, Predictions(nothing, nothing, nothing, nothing, nothing, nothing), labels, ())
+
+    def _batch(self, rows: pa.Table) -> Batch:
+        reasons = rows.column("reason").combine_chunks().dictionary_encode()
+        bad = np.asarray(reasons.is_valid())
+        names = reasons.dictionary.to_pylist()
+        counts = np.bincount(np.asarray(reasons.indices.drop_null(), np.int64), minlength=len(names))
+        good = rows.filter(pa.array(~bad))
+        cells, place = self._cells(good)
+        columns = {
+            name: _int64(good.column(name)) for name in ("at", "yhat", "value", "revision", "label_at")
+        }
+        key, rest, unit = (_hash(good.column(name)) for name in ("key", "rest", "unit"))
+        is_label = np.asarray(good.column("is_label").combine_chunks()).astype(bool)
+        p, has = ~is_label, columns["value"] >= 0
+        predictions = Predictions(key[p], rest[p], unit[p], columns["at"][p], place[p], columns["yhat"][p])
+        labels = Labels(
+            key[has],
+            rest[has],
+            columns["revision"][has],
+            columns["label_at"][has],
+            columns["value"][has],
+            p[has],
+        )
+        rejected = {name: int(n) for name, n in zip(names, counts, strict=True)}
+        return Batch(rows.num_rows, predictions, labels, cells, rejected)
+
+    def _cells(self, good: pa.Table) -> tuple[tuple[tuple[str | None, Group], ...], Ints]:
+        encoded = good.column("cell").combine_chunks().dictionary_encode()
+        attributes = tuple(self.mapping.attributes.values())
+        distinct: dict[tuple[str | None, Group], int] = {}
+        to = []
+        for text in encoded.dictionary.to_pylist():
+            version, *values = (None if part == MISSING else part for part in text.split(SEPARATOR))
+            group = tuple(a.group(value) for a, value in zip(attributes, values, strict=True))
+            to.append(distinct.setdefault((version, group), len(distinct)))
+        index = np.asarray(encoded.indices, np.int64)
+        return tuple(distinct), np.asarray(to, np.int64)[index] if to else index
+
+
+def connect(threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory that takes no extension from the network and reads time as UTC."""
+    config: dict[str, Any] = {
+        "threads": threads,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    connection = duckdb.connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _hash(column: pa.ChunkedArray) -> Ints:
+    """DuckDB's little-endian half of an md5 as the big-endian number that the hex text spells, signed."""
+    return np.asarray(column.combine_chunks(), np.uint64).byteswap().view(np.int64)
+
+
+def _int64(column: pa.ChunkedArray) -> Ints:
+    return np.asarray(column.combine_chunks(), np.int64)

@@ -1,0 +1,153 @@
+"""The ledger's tables, their version, and the way from an older version to this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+    select,
+    text,
+)
+
+from audit.errors import DataError
+
+VERSION = 1
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+tally = Table(
+    "tally", metadata, Column("name", Text, primary_key=True), Column("n", BigInteger, nullable=False)
+)
+cell = Table(
+    "cell",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("value", Text, nullable=False, unique=True),
+)
+prediction = Table(
+    "prediction",
+    metadata,
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("rest", BigInteger, nullable=False),
+    Column("unit", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("win", Integer, nullable=False),
+    Column("cell", Integer, nullable=False),
+    Column("yhat", SmallInteger, nullable=False),
+    Column("late", SmallInteger, nullable=False),
+    Index("prediction_win", "win"),
+)
+label = Table(
+    "label",
+    metadata,
+    Column("target", BigInteger, primary_key=True, autoincrement=False),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", SmallInteger, primary_key=True, autoincrement=False),
+    Column("rest", BigInteger, nullable=False),
+    Column("matched", SmallInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+seen = Table(
+    "seen",
+    metadata,
+    Column("mask", Text, primary_key=True),
+    Column("unit", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+outcome = Table(
+    "outcome",
+    metadata,
+    Column("cohort", Text, primary_key=True),
+    Column("win", Integer, primary_key=True, autoincrement=False),
+    Column("cell", Integer, primary_key=True, autoincrement=False),
+    Column("label", SmallInteger, primary_key=True, autoincrement=False),
+    Column("yhat", SmallInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+)
+lag = Table(
+    "lag",
+    metadata,
+    Column("cell", Integer, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+)
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("win", Integer, primary_key=True, autoincrement=False),
+    Column("counts", Text, nullable=False),
+)
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+"""From version v to v + 1; each runs once, in the transaction that raises the version."""
+
+
+def connect(url: str) -> Engine:
+    """An engine on the ledger at `url` (`sqlite:///file` or `postgresql+psycopg://…`)."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(raw: object, _: object) -> None:
+    raw.isolation_level = None  # type: ignore[attr-defined]
+    cursor = raw.cursor()  # type: ignore[attr-defined]
+    for setting in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-65536"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # The driver's own BEGIN takes the write lock late, and two writers would then fail instead of wait.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def open_schema(engine: Engine) -> None:
+    """Creates the tables, or brings an older ledger to this version; a newer one is a DataError."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(7421001)"))
+        if not inspect(connection).has_table("meta"):
+            metadata.create_all(connection)
+            connection.execute(meta.insert().values(name="schema_version", value=str(VERSION)))
+            return
+        found = connection.execute(select(meta.c.value).where(meta.c.name == "schema_version")).scalar()
+        if found is None or not found.isdigit():
+            raise DataError("this database is not a ledger", hint="Give the monitor a database of its own.")
+        version = int(found)
+        if version > VERSION:
+            raise DataError(
+                f"the ledger has schema version {version}, this program knows {VERSION}",
+                hint="Run the newer harm-audit that wrote it.",
+            )
+        for step in range(version, VERSION):
+            MIGRATIONS[step](connection)
+        if version < VERSION:
+            connection.execute(
+                meta.update().where(meta.c.name == "schema_version").values(value=str(VERSION))
+            )
