@@ -34,7 +34,7 @@ MAX_DECISIONS = 100
 """A label or prediction of more distinct values than this is no decision."""
 
 
-@ibis.udf.scalar.builtin
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
 def md5(text: str) -> str:  # type: ignore[empty-body]
     """The engine's own md5, the same on every engine for the same text."""
 
@@ -71,8 +71,8 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
             table = table.alias("audited").sql(f"SELECT *, ({data.filter}) AS audit_keep FROM audited")
     expressions: dict[str, Any] = {}
     for index, (name, item) in enumerate(data.attributes.items()):
-        column = table[item.column or name]
-        expressions[f"a{index}"] = _binned(column, item.bins, name) if item.bins else column
+        held = table[item.column or name]
+        expressions[f"a{index}"] = _binned(held, item.bins, name) if item.bins else held
     for index, name in enumerate(data.control):
         expressions[f"c{index}"] = table[name]
     if columns.label:
@@ -86,9 +86,9 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     if data.missing == "exclude":
         gaps = [expressions[f"a{index}"].isnull() for index in range(len(data.attributes))]
         expressions["gap"] = ibis.or_(*gaps)
-    for role, name in (("s", columns.score), ("w", columns.weight), ("k", columns.count)):
-        if name:
-            expressions[role] = _number(table, name)
+    for role, column in (("s", columns.score), ("w", columns.weight), ("k", columns.count)):
+        if column:
+            expressions[role] = _number(table, column)
     if columns.score:
         expressions["noscore"] = expressions["s"].isnull()
     if columns.cluster:
@@ -215,7 +215,7 @@ def _check_decisions(spec: AuditSpec, found: dict[str, int]) -> None:
     columns = spec.data.columns
     if columns.prediction and found["p"] > MAX_DECISIONS:
         raise DataError(
-            f"prediction column {columns.prediction!r} has {found['p']} distinct values in {found['rows']} rows",
+            f"prediction {columns.prediction!r} has {found['p']} distinct values in {found['rows']} rows",
             where="data.columns.prediction",
             hint="A score, not a decision? Write `score: " + columns.prediction + "` and give `threshold:`.",
         )

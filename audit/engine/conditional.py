@@ -48,7 +48,7 @@ def stratify(
     if keyword in held.KEYWORDS:
         chosen: int | None = held.largest(tables.groups(grouping).rows, groups)
     else:
-        chosen = groups.index(keyword) if keyword in groups else None  # type: ignore[arg-type]
+        chosen = groups.index(keyword) if keyword in groups else None
     if chosen is None:
         return None
     others = [index for index in range(len(groups)) if index != chosen]

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from audit.errors import BundleError, DataError
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 FIXED = 2**30
 """Weights and scores are summed as integers in units of 1/FIXED, alike on every engine."""
@@ -223,7 +224,8 @@ class Counts:
                 chosen = table.filter(pa.compute.equal(table["table"], index))
                 parts[described["kind"]].append(_from_arrow(chosen, described))
             values = {name: _tuples(meta[name]) for name in _META}
-            return Counts(**values, **{kind: tuple(cells) for kind, cells in parts.items()})
+            tables = {kind: tuple(cells) for kind, cells in parts.items()}
+            return Counts(**values, cells=tables["cells"], scores=tables["scores"], above=tables["above"])
         except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
             raise BundleError(
                 f"not a counts file: {error}", where="counts.parquet", hint="Make it with `harm-audit run`."
@@ -244,7 +246,7 @@ _META = (
 )
 
 
-def _tuples(value: object) -> object:
+def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
@@ -259,13 +261,13 @@ def _to_arrow(cells: Cells, index: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _from_arrow(table: pa.Table, described: dict[str, object]) -> Cells:
-    names = tuple(described["names"])  # type: ignore[arg-type]
+def _from_arrow(table: pa.Table, described: dict[str, Any]) -> Cells:
+    names = tuple(described["names"])
     filled = [name for name in table.column_names if table[name].null_count < len(table) or not len(table)]
     codes = [table[f"code{place}"].to_numpy().astype(np.int32) for place in range(len(names))]
     return Cells(
         names,
-        _tuples(described["levels"]),  # type: ignore[arg-type]
+        _tuples(described["levels"]),
         np.column_stack(codes) if codes else np.zeros((len(table), 0), dtype=np.int32),
         {name[4:]: table[name].to_numpy().astype(np.int64) for name in filled if name.startswith("key_")},
         {name[4:]: _sum_column(name[4:], table[name]) for name in filled if name.startswith("sum_")},
@@ -273,9 +275,7 @@ def _from_arrow(table: pa.Table, described: dict[str, object]) -> Cells:
 
 
 def _sum_column(name: str, column: pa.ChunkedArray) -> Array:
-    if name in _EXTREMES:
-        return column.to_numpy()
-    return integers(column)
+    return np.asarray(column.to_numpy()) if name in _EXTREMES else integers(column)
 
 
 def integers(column: pa.ChunkedArray) -> Array:
@@ -285,4 +285,4 @@ def integers(column: pa.ChunkedArray) -> Array:
             column = column.cast(pa.int64())
         except pa.ArrowInvalid:
             return np.array([int(value) for value in column.to_pylist()], dtype=object)
-    return column.to_numpy().astype(np.int64)
+    return np.asarray(column.to_numpy()).astype(np.int64)

@@ -214,7 +214,7 @@ def _kept(table: pa.Table) -> npt.NDArray[np.bool_]:
 
 
 def _flags(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return column.fill_null(False).to_numpy().astype(bool)
+    return np.asarray(column.fill_null(False).to_numpy()).astype(bool)
 
 
 def _texts(column: pa.ChunkedArray) -> tuple[list[str | None], npt.NDArray[np.int32]]:

@@ -119,7 +119,7 @@ def _compared(
 
 
 def difference_or_ratio(mine: Floats, reference: Floats, share: Floats, comparison: str) -> Floats:
-    """Group minus, or divided by, the reference; NaN where undefined or where a ratio meets a value under 0."""
+    """Group minus, or divided by, the reference; NaN where undefined, as a ratio of values under 0 is."""
     with np.errstate(invalid="ignore", divide="ignore"):
         if comparison == "difference":
             difference: Floats = (1 - share) * (mine - reference)

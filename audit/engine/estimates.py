@@ -127,7 +127,7 @@ def _reference(
     if keyword in held.KEYWORDS:
         place: int | None = held.largest(tables.groups(grouping).rows, groups)
     else:
-        place = groups.index(keyword) if keyword in groups else None  # type: ignore[arg-type]
+        place = groups.index(keyword) if keyword in groups else None
     if place is None:
         return None
     rate = np.full(len(sample), sample.value[place])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,16 +39,19 @@ class Groups:
     @property
     def rows(self) -> Floats:
         """Rows per group, shape (G,)."""
-        return self.n.sum(axis=(1, 2))
+        total: Floats = self.n.sum(axis=(1, 2))
+        return total
 
     def take(self, index: Index) -> Groups:
         """The groups at these places, repeats allowed."""
-        chosen = {name: None if (v := getattr(self, name)) is None else v[index] for name in _ARRAYS}
+        chosen: dict[str, Any] = {
+            name: None if (v := getattr(self, name)) is None else v[index] for name in _ARRAYS
+        }
         return replace(self, groups=tuple(self.groups[i] for i in index), **chosen)
 
     def rest(self) -> Groups:
         """For each group all the others together."""
-        others = {
+        others: dict[str, Any] = {
             name: None if (v := getattr(self, name)) is None else v.sum(axis=0, keepdims=True) - v
             for name in _ARRAYS
         }

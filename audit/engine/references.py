@@ -26,7 +26,7 @@ def largest(sample_rows: Floats, groups: tuple[Group, ...]) -> int:
 
 def named(keyword: str | tuple[str, ...], groups: tuple[Group, ...], grouping: tuple[str, ...]) -> int | None:
     if keyword in groups:
-        return groups.index(keyword)  # type: ignore[arg-type]
+        return groups.index(keyword)
     if len(grouping) > 1:
         return None
     present = [group_name(group) for group in groups]

@@ -229,7 +229,7 @@ def _warnings(spec: AuditSpec, counts: Counts, tables: Tables, rules: tuple[Rule
         found.append(f"{tables.uneven_labels}: metrics that need labels cannot pass")
     if spec.system.outcome == "adverse" and any(rule.metric == _FLIPPED for rule in rules):
         found.append(
-            "four-fifths compares shares of people not predicted positive, since that is the favourable outcome"
+            "four-fifths compares the shares not predicted positive, which is the favourable outcome"
         )
     if len(counts.cells) > 1:
         found.append("the full cross of attributes has too many cells; each grouping was counted apart")

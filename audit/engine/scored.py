@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.engine.counts import Cells
+from audit.engine.aggregate import BUCKETS
+from audit.engine.counts import FIXED, Array, Cells
 from audit.engine.groups import (
     MISSING,
     Floats,
@@ -109,34 +110,35 @@ def _tenths(cells: Cells, index: Index, size: int, label: Index, weighted: bool)
     scores = cells.sums["ws" if weighted else "s"][labelled]
     positive = label[labelled] == 1
 
-    def total(values: object, chosen: object = slice(None)) -> Floats:
-        array = np.asarray(values)[chosen]  # type: ignore[index]
-        add = scaled_sum if weighted else (lambda v, i, k: exact_sum(v, i, k).astype(np.float64))
-        return add(array, flat[chosen], size * TENTHS)  # type: ignore[index]
+    def total(values: Array, places: Index) -> Floats:
+        size_ = size * TENTHS
+        return (
+            scaled_sum(values, places, size_) if weighted else exact_sum(values, places, size_).astype(float)
+        )
 
-    parts = (total(rows), total(rows, positive), scaled_sum(scores, flat, size * TENTHS))
+    parts = (
+        total(rows, flat),
+        total(rows[positive], flat[positive]),
+        scaled_sum(scores, flat, size * TENTHS),
+    )
     return np.stack(parts, axis=-1).reshape(size, TENTHS, 3)
 
 
 def bucket_means(cells: Cells, groups: Groups, what: str) -> tuple[Floats, Floats]:
-    """Per group and cluster bucket: the sum of a labelled row's residual (or squared error), and its rows."""
+    """By group and cluster bucket the sum of `residual` s − y, or of `squared` (s − y)², and its rows."""
     index, _ = place(cells, groups.grouping)
     labelled = cells.keys["label"] >= 0
-    weighted = "w" in cells.sums
-    prefix = "w" if weighted else ""
-    from audit.engine.aggregate import BUCKETS
-
+    prefix = "w" if "w" in cells.sums else ""
     flat = (index * BUCKETS + cells.keys["bucket"])[labelled]
-    size = len(groups) * BUCKETS
     y = cells.keys["label"][labelled].astype(np.float64)
-    rows = (
-        cells.sums["w"][labelled].astype(np.float64) / 2**30
-        if weighted
-        else cells.sums["n"][labelled].astype(np.float64)
+    rows, s, ss = (
+        cells.sums[name][labelled].astype(np.float64) / (1 if name == "n" else FIXED)
+        for name in (prefix or "n", prefix + "s", prefix + "ss")
     )
-    s = cells.sums[prefix + "s"][labelled].astype(np.float64) / 2**30
-    ss = cells.sums[prefix + "ss"][labelled].astype(np.float64) / 2**30
     value = s - y * rows if what == "residual" else ss - 2 * y * s + y * rows
-    sums = np.bincount(flat, weights=value, minlength=size).reshape(len(groups), BUCKETS)
-    counts = np.bincount(flat, weights=rows, minlength=size).reshape(len(groups), BUCKETS)
+    shape = (len(groups), BUCKETS)
+    sums, counts = (
+        np.bincount(flat, weights=part, minlength=len(groups) * BUCKETS).astype(float).reshape(shape)
+        for part in (value, rows)
+    )
     return sums, counts

@@ -147,7 +147,8 @@ def _file(spec: AuditSpec, located: str) -> Source:
             "the file is empty", where=located, hint="Write one row a decision, with a header line."
         )
     stamps, names = _stamps(paths), [str(path) for path in paths]
-    rejected, lines = 0, ()
+    rejected: int = 0
+    lines: tuple[int, ...] = ()
     if kind in _DUCKDB:
         table, name = _database_table(connect_duckdb(names[0]), spec, located), "duckdb"
     else:
@@ -210,8 +211,7 @@ def _arrow(connection: Any, names: list[str]) -> ir.Table:
 
 
 def _header(path: Path, separator: str | None) -> tuple[list[str], str]:
-    opened = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-    with opened as stream:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
         raw = stream.readline(1 << 20)
     try:
         line = raw.decode("utf-8-sig")
@@ -260,9 +260,9 @@ def _text(
     if lines and len(lines) > MAX_REJECTED_SHARE * read:
         shown = ", ".join(str(line) for line in lines[:_LINES_KEPT])
         raise DataError(
-            f"{len(lines)} of {read} lines cannot be read (lines {shown}{', …' if len(lines) > _LINES_KEPT else ''})",
+            f"{len(lines)} of {read} lines cannot be read (the first: {shown})",
             where=paths[0].name,
-            hint="A line has too few or too many fields, or a text where a number is needed. Mend them first.",
+            hint="A line has too few or too many fields, or text where a number is needed. Mend them.",
         )
     return table, len(lines), tuple(lines[:_LINES_KEPT])
 
@@ -351,7 +351,7 @@ def _joined(spec: AuditSpec, source: Source) -> Source:
         keys = right.aggregate(rows=right.count(), keys=right[join.on].nunique()).to_pyarrow().to_pylist()[0]
         if keys["rows"] != keys["keys"]:
             raise DataError(
-                f"{keys['rows']} rows for {keys['keys']} keys: a doubled or missing key would count people twice",
+                f"{keys['rows']} rows for {keys['keys']} keys: a doubled key would count people twice",
                 where="data.join",
                 hint=f"Keep one row for each {join.on}.",
             )

@@ -145,7 +145,8 @@ class Tables:
                 continue
             gap = float(np.nanmax(share) - np.nanmin(share))
             if gap > worst[0]:
-                words = f"label coverage runs from {np.nanmin(share):.0%} to {np.nanmax(share):.0%} over {grouping[0]} and prediction"
+                low, high = np.nanmin(share), np.nanmax(share)
+                words = f"label coverage runs from {low:.0%} to {high:.0%} over {grouping[0]} and prediction"
                 worst = (gap, words)
         return worst[1] if worst[0] > COVERAGE_GAP else None
 

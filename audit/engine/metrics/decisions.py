@@ -179,4 +179,7 @@ def _selective(metric: Metric, groups: Groups) -> npt.NDArray[np.bool_]:
     """Where a group has rows predicted negative, none of them has a label, and the metric needs it."""
     if not {"label", "prediction"} <= set(metric.needs) or conditions_on_prediction(metric) == 1:
         return np.zeros(len(groups), dtype=bool)
-    return (groups.n[:, MISSING, 0] > 0) & (groups.n[:, :MISSING, 0].sum(axis=1) == 0)
+    unlabelled: npt.NDArray[np.bool_] = (groups.n[:, MISSING, 0] > 0) & (
+        groups.n[:, :MISSING, 0].sum(axis=1) == 0
+    )
+    return unlabelled

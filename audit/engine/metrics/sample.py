@@ -237,7 +237,8 @@ class Odds(Mean):
 
 @dataclass(frozen=True)
 class Area(Sample):
-    """An area under the ROC curve: the area, its least and largest under the binning, its variance, both classes' rows."""
+    """An area under the ROC curve; `parts`: the area, its least and largest value under the binning, its
+    variance, positives, negatives."""
 
     parts: tuple[Floats, ...]
 
