@@ -78,7 +78,7 @@ def write(directory: Path, files: Mapping[str, bytes]) -> None:
     try:
         with _locked(directory.parent):
             _recover(directory)
-            _check_replaceable(directory)
+            check_replaceable(directory)
             _replace(directory, files)
     except BaseException as error:
         for parent in made:
@@ -226,7 +226,8 @@ def _recover(directory: Path) -> None:
         shutil.rmtree(_fresh(directory))
 
 
-def _check_replaceable(directory: Path) -> None:
+def check_replaceable(directory: Path) -> None:
+    """An OutputError where `directory` holds something that is no bundle: ask before long work."""
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
     hint = "Choose another folder with `--out`, or move what is there."

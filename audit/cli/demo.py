@@ -1,0 +1,48 @@
+"""`harm-audit demo`: a worked example in a folder of its own, from made data to the report."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+from pathlib import Path
+
+import click
+
+from audit import bundle, resources
+from audit.cli import output, run
+from audit.errors import OutputError, UsageError
+
+EXAMPLE = "lending"
+DEFAULT_OUT = Path("harm-audit-demo")
+
+
+@click.command("demo", short_help="Audit a worked example, from data to report.")
+@click.option("--out", default=DEFAULT_OUT, type=click.Path(path_type=Path), show_default=True)
+@click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+def command(out: Path, quiet: bool) -> int:
+    """Copy the lending example into a folder, make its data, audit it, and say where the report is.
+
+    \b
+    Example:
+      harm-audit demo --out try-it
+    """
+    _copy(out)
+    with output.progress("Making the example's data and model", quiet=quiet):
+        runpy.run_path(str(out / "make_data.py"))["main"](out)
+    spec, evidence = out / "audit.yaml", out / "evidence"
+    done = run.perform(spec, evidence, history=None, previous=None, quiet=quiet)
+    run.tell(done.result, run.decide(done.result), evidence, bundle.read(evidence).id, quiet=quiet)
+    if not quiet:
+        output.echo(f"Next: read {spec}, change a bound, and `harm-audit run {spec} --out {evidence} --gate`")
+        output.echo("exit 0: not gated")
+    return 0
+
+
+def _copy(out: Path) -> None:
+    source = resources.examples() / EXAMPLE
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "make_data.py").is_file())):
+        raise UsageError("holds something else", where=str(out), hint="Choose another folder with --out.")
+    try:
+        shutil.copytree(source, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    except (OSError, shutil.Error) as error:
+        raise OutputError(f"the example cannot be copied: {error}", where=str(out)) from error

@@ -1,0 +1,176 @@
+"""`harm-audit run`: the audit from policy file to evidence bundle; the verdict is printed first."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from audit import bundle, gate
+from audit.cli import bundles, output
+from audit.gate import Decision
+from audit.report.numbers import decimals, figure, interval
+from audit.report.outcome import Outcome, outcomes, worst_first
+from audit.result import AuditResult
+
+if TYPE_CHECKING:
+    from audit.api import Audit
+
+DEFAULT_OUT = Path("evidence")
+ROWS = 20
+"""Findings in the table; the report has them all."""
+LEAST = {"verdict": 14, "rule": 10, "group": 20, "value": 6, "interval": 14, "bound": 11}
+"""Widths of the table's columns: 80 with the gaps between them. A wider terminal widens two of them."""
+RIGHT = ("value",)
+
+
+@click.command("run", short_help="Audit by audit.yaml and write the evidence bundle.")
+@click.argument("spec", default="audit.yaml", type=click.Path(path_type=Path))
+@click.option("--out", default=DEFAULT_OUT, type=click.Path(path_type=Path), show_default=True)
+@click.option("--gate", "gated", is_flag=True, help="End with the gate's exit code.")
+@click.option(
+    "--on-inconclusive", type=click.Choice(gate.ON_INCONCLUSIVE), help="In place of the policy's word."
+)
+@click.option("--history", type=click.Path(path_type=Path), help="Count the looks at this data in this file.")
+@click.option(
+    "--baseline-bundle", type=click.Path(path_type=Path), help="An earlier bundle, for what changed."
+)
+@click.option(
+    "--explain", "explained", is_flag=True, help="Show what would be read, and the SQL; audit nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
+@click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+def command(
+    spec: Path,
+    out: Path,
+    gated: bool,
+    on_inconclusive: str | None,
+    history: Path | None,
+    baseline_bundle: Path | None,
+    explained: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Audit by the policy file SPEC (audit.yaml) and write the evidence bundle.
+
+    Ends with 0 when it ran, whatever the verdict; with --gate, as `harm-audit gate` would: 1 where a
+    rule is violated, 3 where the evidence decides nothing.
+
+    \b
+    Example:
+      harm-audit run audit.yaml --out evidence --gate
+    """
+    if explained:
+        output.echo(output.safe(_explain(spec)))
+        return 0
+    previous = bundles.open_result(baseline_bundle)[1] if baseline_bundle else None
+    done = perform(spec, out, history=history, previous=previous, quiet=quiet or as_json)
+    decision = decide(done.result, on_inconclusive)
+    bundle_id = bundle.read(out).id
+    code = decision.exit_code if gated else 0
+    if as_json:
+        document = bundles.as_json(done.result, decision, bundle_id)
+        output.echo_json({**document, "gated": gated, "exit_code": code, "bundle": str(out)})
+    else:
+        tell(done.result, decision, out, bundle_id, quiet=quiet)
+        if not quiet:
+            output.echo(_last_line(decision, gated))
+    return code
+
+
+def perform(
+    spec: Path, out: Path, *, history: Path | None, previous: AuditResult | None, quiet: bool
+) -> Audit:
+    """Audit and write the bundle, telling that work goes on where it takes long."""
+    with output.progress(f"Auditing by {output.one_line(str(spec), 60)}", quiet=quiet):
+        api: Any = importlib.import_module("audit.api")
+        done: Audit = api.run(spec, out=out, history=history, previous=previous)
+    return done
+
+
+def decide(result: AuditResult, on_inconclusive: str | None = None) -> Decision:
+    """The gate's decision today, on the model that was just audited."""
+    model = result.system.model
+    return gate.decide(
+        result,
+        today=bundles.today(),
+        model_sha256=model.sha256 if model else None,
+        on_inconclusive=on_inconclusive,
+    )
+
+
+def tell(result: AuditResult, decision: Decision, out: Path, bundle_id: str, *, quiet: bool) -> None:
+    """Print the verdict, the reasons, the findings and where the report is."""
+    output.echo(bundles.headline(result, decision))
+    if quiet:
+        return
+    bundles.echo_reasons(decision)
+    found = worst_first(outcomes(result, decision))
+    if found:
+        output.echo()
+        for line in findings_table(found[:ROWS], output.columns()):
+            output.echo(line)
+        if len(found) > ROWS:
+            output.echo(f"And {len(found) - ROWS:,} more, none of them worse, in the report.")
+    data = result.data
+    output.echo()
+    output.echo(
+        f"{data.rows_audited:,} of {data.rows_read:,} rows audited; for the groups and metrics examined."
+    )
+    output.echo(f"Report: {out / 'report.html'}")
+    output.echo(f"Bundle: {out}, id {bundle_id}")
+
+
+def findings_table(found: list[Outcome], columns: int) -> list[str]:
+    """The table's lines, none wider than `columns`, which is at least 80."""
+    spare = columns - sum(LEAST.values()) - (len(LEAST) - 1)
+    widths = {
+        **LEAST,
+        "group": LEAST["group"] + spare * 2 // 3,
+        "rule": LEAST["rule"] + spare - spare * 2 // 3,
+    }
+    header = [(title, width, title in RIGHT) for title, width in widths.items()]
+    title, *lines = output.table(header, [_row(outcome) for outcome in found])
+    return [
+        output.style(title, bold=True),
+        *(_coloured(line, outcome) for line, outcome in zip(lines, found, strict=True)),
+    ]
+
+
+def _row(outcome: Outcome) -> list[str]:
+    finding = outcome.finding
+    places = decimals(finding.low, finding.high)
+    value, limits = figure(finding.value, places), interval(finding.low, finding.high, places)
+    if outcome.hidden:
+        value, limits = "hidden", ""
+    elif finding.value is None:
+        value, limits = "none", "undefined"
+    return [
+        f"{output.MARKS[outcome.status.value]} {outcome.status.value}",
+        finding.rule,
+        outcome.against.partition(" = ")[2],
+        value,
+        limits,
+        finding.bound,
+    ]
+
+
+def _coloured(line: str, outcome: Outcome) -> str:
+    width = LEAST["verdict"]
+    colour = output.COLOURS.get(outcome.status.value)
+    return output.style(line[:width], fg=colour) + line[width:]
+
+
+def _last_line(decision: Decision, gated: bool) -> str:
+    if not gated:
+        return "exit 0: not gated"
+    words = bundles.open_words(decision)
+    return f"exit {decision.exit_code}" + (f": {words}" if words else ": gated")
+
+
+def _explain(spec: Path) -> str:
+    loaded = importlib.import_module("audit.spec").load(spec)
+    text: str = importlib.import_module("audit.engine.run").explain(loaded)
+    return text
