@@ -122,7 +122,7 @@ def _restricted_difference(x1: Array, n1: Array, x2: Array, n2: Array, at: Array
         p2 = inside + np.where(bend > 0, slope / bend, 0.0)
         if not np.any(np.abs(p2 - inside) > 1e-13 * inside + 1e-300, where=~(at_low | at_high)):
             break
-    p2 = np.where(at_low, low, np.where(at_high, high, np.clip(p2, left, right)))
+    p2 = np.where(at_low | (low >= high), low, np.where(at_high, high, np.clip(p2, left, right)))
     return np.clip(p2 + at, 0.0, 1.0), p2
 
 
