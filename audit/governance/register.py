@@ -115,6 +115,26 @@ class Book:
             row[key] = CommentedMap(value) if isinstance(value, Mapping) else value
         self._reread()
 
+    def found_nothing(self, theme: str, because: str, by: str) -> None:
+        """Note that a theme was looked at and holds no harm."""
+        row = CommentedMap(theme=theme, because=because, by=by)
+        self._rows("nothing_found").append(row)
+        self._reread()
+
+    def note(self, row_id: str, words: str, *, by: str, on: date) -> None:
+        """Write a remark into a row's history; nothing moves."""
+        row = self._row(row_id)
+        status = str(row["status"])
+        row.setdefault("history", CommentedSeq()).append(_entry(on, by, status, status, words))
+
+    def history(self, row_id: str) -> tuple[str, ...]:
+        """What happened to a row, a line each."""
+        return tuple(
+            f"{step.get('at')} {step.get('by')}: {step.get('to')}"
+            + (f", {step['note']}" if step.get("note") else "")
+            for step in self._row(row_id).get("history") or ()
+        )
+
     def move(self, row_id: str, to: str, *, by: str, on: date, note: str | None = None) -> None:
         """Move a row to another status; a UsageError says why it may not."""
         row = self._row(row_id)
