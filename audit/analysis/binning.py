@@ -18,7 +18,7 @@ from audit.result import NotMeasured
 RANK_BINS = 10
 """A number with more distinct values than this is cut into this many bins of about equal rows."""
 MAX_LEVELS = 100_000
-"""Text of more distinct values than this is an identifier or free text, and no feature."""
+"""Text of this many distinct values is an identifier or free text, and no feature."""
 OTHER = "\x1fother"
 """The level of all values that are too rare for a slice; a control character keeps it apart."""
 UNIT_BITS = 20
@@ -87,13 +87,20 @@ def _number(column: ir.Value) -> ir.Value:
 
 
 def plan_bins(
-    table: ir.Table, features: tuple[str, ...] | None, *, reserved: frozenset[str], min_rows: int, fold: bool
+    table: ir.Table,
+    features: tuple[str, ...] | None,
+    *,
+    reserved: frozenset[str],
+    min_rows: int,
+    fold: bool,
+    everyone: ir.Table | None = None,
 ) -> tuple[tuple[FeatureBins, ...], tuple[NotMeasured, ...]]:
     """The bins of each feature, from the rows of `table`, and which columns were left out, and why.
 
     `features` None takes every column that is not `reserved`, and leaves out what cannot be one; a
     feature that was named and cannot be one is an error. `fold` makes one level of all values that
-    fewer than `min_rows` rows hold: alone they are in no slice.
+    fewer than `min_rows` rows hold: alone they are in no slice. Where `table` is a part of the rows,
+    distinct values are counted among `everyone`.
     Errors: UsageError for a name that is no column; DataError for a type or a number of values that
     cannot be told apart, and where no feature is left.
     """
@@ -102,7 +109,8 @@ def plan_bins(
     require(table, *names, where="features")
     left_out: list[NotMeasured] = []
     bins: list[FeatureBins] = []
-    sizes = _distinct(table, [name for name in names if _usable(table, name)])
+    usable = [name for name in names if _usable(table, name)]
+    sizes = _distinct(table if everyone is None else everyone, usable)
     for name in names:
         why = _refusal(table, name, sizes)
         if why is not None and named and "one value" not in why:
@@ -144,7 +152,7 @@ def _refusal(table: ir.Table, name: str, sizes: dict[str, int]) -> str | None:
         return f"its type is {kind}: only numbers, text and true/false have a rule"
     if sizes[name] <= 1:
         return "it holds one value"
-    if not kind.is_numeric() and sizes[name] > MAX_LEVELS:
+    if not kind.is_numeric() and sizes[name] >= MAX_LEVELS:
         return f"it holds {sizes[name]:,} distinct values: an identifier or free text, not a feature"
     return None
 
@@ -154,9 +162,8 @@ def _rank_bins(table: ir.Table, name: str) -> FeatureBins:
     cuts = {f"q{at}": number.quantile(at / RANK_BINS) for at in range(1, RANK_BINS)}
     with reading(f"feature {name!r}"):
         row = table.aggregate(**cuts, top=number.max()).to_pyarrow().to_pylist()[0]
-    edges = sorted({float(row[cut]) for cut in cuts if float(row[cut]) < float(row["top"])})
-    if not edges or not np.isfinite(edges).all():
-        raise DataError("holds infinite numbers", where=f"feature {name!r}", hint="Make them missing.")
+    present = [float(row[cut]) for cut in cuts if row[cut] is not None]
+    edges = sorted({cut for cut in present if np.isfinite(cut) and cut < float(row["top"])})
     return FeatureBins(name, "rank_bins", tuple(edges), (), 0)
 
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 from audit.analysis.lattice import Cells, Floats, Ints, Items, Mask, frequent_items, walk
 from audit.errors import UsageError
 
-WEIGHT = 0.95
-"""How much the error of a slice counts in its score against its size (Sagadeeva and Boehm 2021)."""
 _ROUNDING = 1e-12
 """Room for the rounding of a bound, so that a slice that ties with the last is never passed over."""
 
@@ -70,33 +68,46 @@ def listing(cells: Cells, min_rows: int, *, max_depth: int | None = None) -> Lis
     return Listing(cells, items, members, n, k)
 
 
-def score(n: Ints | Floats, k: Ints | Floats, rows: int, total: int, weight: float = WEIGHT) -> Floats:
-    """weight·(mean error in the slice / mean error − 1) − (1 − weight)·(rows / slice rows − 1).
+@dataclass(frozen=True)
+class Criterion:
+    """By what slices are ranked: 0 is all rows together, positive is worse than they are.
 
-    0 is the score of all rows together, positive is worse than they are.
-    Source: Sagadeeva and Boehm, SIGMOD 2021, section 2.
+    Without a weight the standard score (k − n·m) / √(n·m·(peak − m)), m the mean over all rows: how
+    far beyond chance the slice is, so that those come first that other people will bear out. With a
+    weight in (0, 1], weight·(mean in the slice / m − 1) − (1 − weight)·(rows / slice rows − 1), which
+    trades error against size (Sagadeeva and Boehm, SIGMOD 2021, section 2).
 
-    >>> score(np.array([50.0]), np.array([20.0]), 100, 20, weight=0.5).tolist()
+    >>> Criterion(100, 20, weight=0.5).score(np.array([50]), np.array([20])).tolist()
     [0.0]
+    >>> Criterion(100, 20).score(np.array([25]), np.array([13])).tolist()
+    [4.0]
     """
-    result: Floats = weight * (k / n / (total / rows) - 1) - (1 - weight) * (rows / n - 1)
-    return result
 
+    rows: int
+    total: int
+    peak: int = 1
+    weight: float | None = None
 
-def bound(
-    n: Ints, k: Ints, rows: int, total: int, min_rows: int, peak: int, weight: float = WEIGHT
-) -> Floats:
-    """The highest score that any slice inside a slice of n rows and error sum k can have.
+    def score(self, n: Ints | Floats, k: Ints | Floats) -> Floats:
+        """(slices,) the score of slices of n rows and error sum k."""
+        mean = self.total / self.rows
+        if self.weight is None:
+            spread = np.sqrt(n * (mean * (self.peak - mean)))
+            return np.divide(k - n * mean, spread, out=np.zeros(len(n)), where=spread > 0)
+        result: Floats = self.weight * (k / n / mean - 1) - (1 - self.weight) * (self.rows / n - 1)
+        return result
 
-    A slice inside it of s rows has an error sum of at most min(s·peak, k); the score of that is
-    monotone between s = min_rows, k/peak and n, so that one of the three is the highest.
-    Source: Sagadeeva and Boehm, SIGMOD 2021, section 3.
-    """
-    full = np.clip(k / peak, min_rows, n)
-    best = np.full(len(n), -np.inf)
-    for size in (np.full(len(n), float(min_rows)), full, n.astype(np.float64)):
-        best = np.maximum(best, score(size, np.minimum(size * peak, k), rows, total, weight))
-    return best
+    def bound(self, n: Ints, k: Ints, min_rows: int) -> Floats:
+        """(slices,) the highest score that any slice inside these can have.
+
+        A slice inside of s rows has an error sum of at most min(s·peak, k). Either score of that is
+        monotone between s = min_rows, k/peak and n, so that one of the three is the highest.
+        """
+        full = np.clip(k / self.peak, min_rows, n)
+        best = np.full(len(n), -np.inf)
+        for size in (np.full(len(n), float(min_rows)), full, n.astype(np.float64)):
+            best = np.maximum(best, self.score(size, np.minimum(size * self.peak, k)))
+        return best
 
 
 class _Best:
@@ -123,7 +134,7 @@ class _Best:
 
 
 def worst(
-    cells: Cells, min_rows: int, *, k: int = 10, max_depth: int | None = None, weight: float = WEIGHT
+    cells: Cells, min_rows: int, *, k: int = 10, max_depth: int | None = None, weight: float | None = None
 ) -> tuple[Found, ...]:
     """The k slices of the highest positive score, worst first; more where they tie with the last.
 
@@ -133,7 +144,7 @@ def worst(
     """
     if k < 1:
         raise UsageError(f"{k} slices cannot be listed", where="top", hint="Ask for 1 or more.")
-    if not 0 < weight <= 1:
+    if weight is not None and not 0 < weight <= 1:
         raise UsageError(f"the weight {weight} is outside (0, 1]", where="weight")
     if max_depth is not None and max_depth < 1:
         raise UsageError(
@@ -144,13 +155,14 @@ def worst(
     if rows == 0 or total == 0:
         return ()
     items = frequent_items(cells, min_rows)
+    criterion = Criterion(rows, total, cells.peak, weight)
     best = _Best(k)
 
     def extend(n: Ints, errors: Ints) -> Mask:
-        return bound(n, errors, rows, total, min_rows, cells.peak, weight) >= best.threshold - _ROUNDING
+        return criterion.bound(n, errors, min_rows) >= best.threshold - _ROUNDING
 
     for batch in walk(cells, items, min_rows, max_depth=max_depth, extend=extend):
-        best.add(batch.items, batch.n, batch.k, score(batch.n, batch.k, rows, total, weight))
+        best.add(batch.items, batch.n, batch.k, criterion.score(batch.n, batch.k))
     found = [
         Found(
             tuple(sorted((int(items.feature[item]), int(items.code[item])) for item in members)),

@@ -40,7 +40,7 @@ class Slice:
     name: str
     conditions: tuple[Condition, ...]
     score: float
-    """On the discovery half; above 0 is worse than everyone (Sagadeeva and Boehm 2021)."""
+    """On the discovery half, by the report's `weight`; above 0 is worse than everyone together."""
     discovery: Share
     """Chosen by looking, so it exaggerates."""
     confirmation: Share
@@ -75,7 +75,8 @@ class SliceReport:
     min_rows: int
     """The rows that a slice needed on the discovery half."""
     max_depth: int | None
-    weight: float
+    weight: float | None
+    """None ranked by the standard score; a number by SliceLine's score of that weight."""
     discovery_rows: int
     discovery_rate: float | None
     confirmation_rows: int

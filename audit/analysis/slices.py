@@ -54,7 +54,7 @@ def find_slices(
     top: int = 10,
     min_support: float = 0.01,
     max_depth: int | None = None,
-    weight: float = search.WEIGHT,
+    weight: float | None = None,
     confidence: float = 0.95,
     examples: int = 0,
 ) -> SliceReport:
@@ -71,7 +71,8 @@ def find_slices(
     bad rows of each slice: they may be personal data.
     Errors: UsageError for columns and options that do not exist; DataError where no row counts or
     the columns hold what cannot be used.
-    Source: Sagadeeva and Boehm, SIGMOD 2021 (score and pruning).
+    `weight` None ranks by the standard score; a weight ranks as SliceLine does.
+    Source: Sagadeeva and Boehm, SIGMOD 2021 (pruning by upper bounds, and the weighted score).
     """
     _check(top, min_support, confidence, examples)
     table = as_table(data)
@@ -91,7 +92,9 @@ def find_slices(
             hint=f"{4 * MIN_ROWS} rows of distinct people are the least.",
         )
     reserved = rate.columns | {person or _ROW, _ROW, _HALF, _BAD}
-    bins, left_out = plan_bins(first, features, reserved=reserved, min_rows=min_rows, fold=True)
+    bins, left_out = plan_bins(
+        first, features, reserved=reserved, min_rows=min_rows, fold=True, everyone=people
+    )
     halves = _halves(people, bins)
     chosen = _choose(halves.discovery, min_rows, top, max_depth, weight)
     slices = _tested(halves, chosen, confidence)
@@ -151,7 +154,7 @@ def _mean(cells: Cells) -> float | None:
 
 
 def _choose(
-    cells: Cells, min_rows: int, top: int, max_depth: int | None, weight: float
+    cells: Cells, min_rows: int, top: int, max_depth: int | None, weight: float | None
 ) -> list[tuple[search.Found, list[search.Found]]]:
     """The worst slices of the discovery half, each with those that hold almost the same rows."""
     pool = top * _POOL
@@ -263,6 +266,8 @@ def _limits(
         return low, high, None, None
     rest = TwoRates(share.bad, share.rows, bad - share.bad, rows - share.rows, "difference")
     below, above = (float(limit) for limit in rest.interval(alpha))
+    if not math.isfinite(below) or not math.isfinite(above):
+        return low, high, None, None
     return low, high, below, above
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from audit.engine.aggregate import md5
 from audit.engine.source import connect_duckdb, missing_column, reading
@@ -32,7 +33,8 @@ def as_table(data: Any, *, where: str = "the frame") -> ir.Table:
     if doubled:
         raise DataError(f"two columns are called {doubled[0]!r}", where=where, hint="Rename one of them.")
     with reading(where):
-        return connect_duckdb().create_table("rows", ibis.memtable(data), temp=True)
+        rows = pa.Table.from_pandas(data, preserve_index=False) if hasattr(data, "iloc") else data
+        return connect_duckdb().create_table("rows", ibis.memtable(rows), temp=True)
 
 
 def _file(path: Path) -> ir.Table:
