@@ -296,18 +296,23 @@ def _manifest_bytes(files: Mapping[str, bytes]) -> bytes:
             for name, content in sorted(files.items())
         },
     }
-    return (json.dumps(document, indent=1) + "\n").encode()
+    return _json(document)
 
 
 def _manifest(directory: Path) -> dict[str, str] | None:
-    """SHA-256 by file name; None where there is no manifest that can be read."""
+    """SHA-256 by file name; None where there is no manifest, or not one as it was written."""
     try:
-        document: Any = json.loads((directory / MANIFEST).read_bytes())
+        content = (directory / MANIFEST).read_bytes()
+        document: Any = json.loads(content)
         entries = {str(name): str(entry["sha256"]) for name, entry in document["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    plain = all(name == Path(name).name for name in entries)
-    return entries if plain and document.get("bundle") == entries.get(AUDIT) else None
+    as_written = content == _json(document) and document.get("bundle") == entries.get(AUDIT)
+    return entries if as_written and all(name == Path(name).name for name in entries) else None
+
+
+def _json(document: Any) -> bytes:
+    return (json.dumps(document, indent=1) + "\n").encode()
 
 
 def _state(path: Path, digest: str) -> str:

@@ -6,6 +6,7 @@ import importlib
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     given = [word for word in words if word != "--debug"]
     debug = given != words
-    with _interrupts() as interrupted:
+    with _interrupts() as interrupted, warnings.catch_warnings():
+        if not debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
         try:
             _check_package()
             done = cli.main(given, prog_name="harm-audit", standalone_mode=False)

@@ -71,7 +71,7 @@ def test_a_changed_audit_is_changed_even_if_the_manifest_follows(made: Path) -> 
     assert bundle.verify(made).changed == ("audit.json",)
     document = json.loads((made / "manifest.json").read_text())
     document["files"]["audit.json"]["sha256"] = document["bundle"] = hashlib.sha256(b"{}").hexdigest()
-    (made / "manifest.json").write_text(json.dumps(document))
+    (made / "manifest.json").write_text(json.dumps(document, indent=1) + "\n")
     assert bundle.verify(made).ok
     assert not bundle.verify(made, ours).ok
 
