@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ VERDICT_MARKS = {
     "inconclusive": ("diamond", GROUND, "var(--inconclusive)"),
     "reference": ("stroke", MUTED, MUTED),
     "described": ("circle", INK, INK),
+    "stratum": ("circle", GROUND, MUTED),
 }
 """Shape, fill and stroke: each verdict differs in shape, and in filled against hollow."""
 
@@ -37,7 +39,7 @@ class Row:
 
     label: str
     kind: str
-    """violation, pass, inconclusive, reference, described, or heading."""
+    """violation, pass, inconclusive, reference, described, stratum, or heading."""
     word: str = ""
     figure: str = ""
     n: str = ""
@@ -71,12 +73,12 @@ def forest(rows: list[Row], axis: Axis) -> dict[str, Any]:
     low, high = domain(rows, axis)
     laid, height = _lay(rows)
     scale = {"type": "log" if axis.log else "linear", "domain": [low, high], "nice": False, "zero": False}
-    ticks = tick_values(low, high, axis)
+    ticks = tick_values(low, high, log=axis.log)
     x = {
         "field": "x",
         "type": "quantitative",
         "scale": scale,
-        "axis": {"values": ticks, "title": axis.title, "labelExpr": _labels(ticks), "grid": False},
+        "axis": {"values": ticks, "title": axis.title, "labelExpr": tick_labels(ticks), "grid": False},
     }
     layers = [
         *_band(axis, x, low, high, height),
@@ -118,31 +120,33 @@ def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
     return low - room, high + room
 
 
-def tick_values(low: float, high: float, axis: Axis) -> list[float]:
+def tick_values(low: float, high: float, *, log: bool, span: float = PANEL, apart: float = 44) -> list[float]:
     """Round values that fit: parity first, then by roundness, none closer than its label is wide."""
-    if axis.log:
+    if log:
         wanted = [1.0, 0.5, 2.0, 0.2, 5.0, 0.1, 10.0, 0.8, 1.25, 0.6, 1.5, 0.9, 1.1, 0.7, 0.4, 3.0, 0.3, 4.0]
         wanted += [base * 10.0**e for e in (-4, -3, -2, 2, 3, 4) for base in (1, 3)]
         wanted += [0.95, 1.05, 0.98, 1.02, 0.25, 0.05, 20.0, 50.0]
     else:
         step = 10 ** math.floor(math.log10((high - low) / 2))
-        step = next(s for s in (step, 2 * step, 5 * step, 10 * step) if (high - low) / s <= 7)
+        step = next(
+            s for s in (step, 2 * step, 5 * step, 10 * step, 20 * step) if (high - low) / s <= span / 52
+        )
         wanted = [round(i * step, 10) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    taken: list[float] = []
+    taken: dict[float, float] = {}
     for value in wanted:
-        at = _place(value, low, high, log=axis.log)
-        if 0 <= at <= PANEL and all(abs(at - _place(t, low, high, log=axis.log)) >= 44 for t in taken):
-            taken.append(value)
+        at = _place(value, low, high, log=log, span=span)
+        if 0 <= at <= span and all(abs(at - other) >= apart for other in taken.values()):
+            taken[value] = at
     return sorted(taken)
 
 
-def _place(value: float, low: float, high: float, *, log: bool) -> float:
+def _place(value: float, low: float, high: float, *, log: bool, span: float = PANEL) -> float:
     if log:
-        return PANEL * math.log(value / low) / math.log(high / low)
-    return PANEL * (value - low) / (high - low)
+        return span * math.log(value / low) / math.log(high / low)
+    return span * (value - low) / (high - low)
 
 
-def _labels(ticks: list[float]) -> str:
+def tick_labels(ticks: Sequence[float]) -> str:
     """An expression that writes each tick with a true minus sign and no digits that say nothing."""
     words = {tick: f"{tick:.10g}".replace("-", "−") for tick in ticks}
     return "".join(f"datum.value=={tick!r}?'{word}':" for tick, word in words.items()) + "''"
@@ -263,7 +267,7 @@ def _points(laid: list[dict[str, Any]], x: dict[str, Any], low: float, high: flo
         row: Row = place["row"]
         if row.value is not None and row.kind in VERDICT_MARKS and low <= row.value <= high:
             shape, fill, stroke = VERDICT_MARKS[row.kind]
-            shape = "M0,-1L0,1" if shape == "stroke" else shape
+            shape = "M0,-1.5L0,1.5" if shape == "stroke" else shape
             values.append({"x": row.value, "y": place["y"], "s": shape, "f": fill, "c": stroke})
     return {
         "mark": {"type": "point", "size": 90, "opacity": 1, "strokeWidth": 2},

@@ -44,7 +44,11 @@ class Fact:
     per_hundred: int | None
     """For a ratio of selection rates: how many of the group for every 100 of the reference."""
     bound: str
-    bound_points: str | None
+    lower: str | None
+    upper: str | None
+    """The ends of the band as a sentence says them, in points where the value is."""
+    either_way: bool
+    """The band is the same on both sides of zero."""
     n: str
     reference_n: str
     pass_interval: str
@@ -185,7 +189,9 @@ def fact(case: Case, judged: Judged, *, also: tuple[str, ...] = ()) -> Fact:
         points_interval=_points_interval(row, places) if in_points else None,
         per_hundred=None if hidden else _per_hundred(row),
         bound=bound_words(rule.lower, rule.upper),
-        bound_points=bound_words(*(None if b is None else 100 * b for b in bounds)) if in_points else None,
+        lower=_limit(rule.lower, in_points=in_points),
+        upper=_limit(rule.upper, in_points=in_points),
+        either_way=rule.lower is not None and rule.lower == -(rule.upper or 0),
         n=shown(numbers.rows(row.n)),
         reference_n=shown(numbers.rows(row.reference_n)),
         pass_interval=shown(numbers.interval(row.pass_low, row.pass_high, places + 1)),
@@ -216,6 +222,13 @@ def _side(value: float | None, parity: float) -> str:
     if value is None or value == parity:
         return "equal"
     return "below" if value < parity else "above"
+
+
+def _limit(bound: float | None, *, in_points: bool) -> str | None:
+    if bound is None:
+        return None
+    text = f"{round(100 * bound if in_points else bound, 6):g}"
+    return text.replace("-", numbers.MINUS)
 
 
 def _points(value: float | None, places: int) -> str | None:

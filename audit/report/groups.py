@@ -1,15 +1,14 @@
-"""The groups as the page shows them: tables of estimates, intersections, what strata change."""
+"""The groups as the page shows them: tables of estimates and intersections."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 from audit.report import numbers, words
-from audit.report.charts import Axis, Row, forest
-from audit.report.facts import Case, Fact, Judged, fact
-from audit.report.svg import Drawing, draw
-from audit.result import Conditional, Estimate, Group, Verdict
+from audit.report.facts import Case, Fact, fact
+from audit.result import Estimate, Group, Verdict
 
 COLUMNS = 4
 """Metrics in one table: as many as a printed page holds."""
@@ -81,42 +80,6 @@ class HeatView:
     rows: tuple[GroupRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StratumRow:
-    """One stratum's rates in both groups."""
-
-    name: str
-    value: str
-    n: str
-    reference_value: str
-    reference_n: str
-    difference: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionalView:
-    """A metric pooled and within strata."""
-
-    anchor: str
-    metric: str
-    group: str
-    reference: str
-    control: str
-    pooled: str
-    pooled_interval: str
-    difference: str
-    difference_interval: str
-    ratio: str
-    ratio_interval: str
-    simpson: bool
-    opposite: tuple[int, int]
-    """Strata in which the group is lower, and in which it is higher."""
-    strata: tuple[StratumRow, ...]
-    folded: int
-    drawing: Drawing | None
-    why: str | None
-
-
 def attribute_views(case: Case) -> tuple[AttributeView, ...]:
     """Every single attribute with all its estimates."""
     return tuple(
@@ -131,6 +94,7 @@ def _attribute(case: Case, number: int, attribute: str, reference: str) -> Attri
     order = sorted(size, key=lambda group: (group == (None,), -size[group], numbers.name(group)))
     shown = order[:TABLE_ROWS]
     metrics = [m for m in _metrics(case) if any((m, grouping, group) in case.estimates for group in order)]
+    apiece = math.ceil(len(metrics) / max(1, math.ceil(len(metrics) / COLUMNS)))
     return AttributeView(
         anchor=f"attribute-{number}",
         name=numbers.clean(attribute),
@@ -138,8 +102,8 @@ def _attribute(case: Case, number: int, attribute: str, reference: str) -> Attri
         groups=len(order),
         shown=len(shown),
         tables=tuple(
-            _table(case, metrics[i : i + COLUMNS], grouping, shown, size)
-            for i in range(0, len(metrics), COLUMNS)
+            _table(case, metrics[i : i + apiece], grouping, shown, size)
+            for i in range(0, len(metrics), apiece or 1)
         ),
     )
 
@@ -195,9 +159,8 @@ def cell(case: Case, e: Estimate | None, metric: str, shade: str = "") -> Cell:
         return Cell("", "", n, numbers.clean(e.why or ""))
     places = numbers.decimals(e.low, e.high)
     if words.is_proportion(metric):
-        places = max(0, places - 2) if e.low is not None else 1
-        both = "" if e.low is None or e.high is None else numbers.interval(100 * e.low, 100 * e.high, places)
-        return Cell(numbers.percent(e.value, places), both, n, "", shade)
+        both = "" if e.low is None or e.high is None else numbers.interval(100 * e.low, 100 * e.high, 1)
+        return Cell(numbers.percent(e.value), both, n, "", shade)
     both = "" if e.low is None or e.high is None else numbers.interval(e.low, e.high, places)
     return Cell(numbers.figure(e.value, places), both, n, "", shade)
 
@@ -259,90 +222,8 @@ def _gap(case: Case, metric: str, grouping: tuple[str, ...], group: Group) -> fl
 
 
 def intersections(case: Case) -> tuple[tuple[Fact, ...], int, int]:
-    """Comparisons of intersections ranked by evidence: the first of them, how many violate, how many there are."""
+    """Comparisons of intersections by evidence: the first of them, how many violate, how many there are."""
     crossed = [j for j in case.judged if len(j.row.grouping) > 1]
     ranked = sorted(crossed, key=lambda item: item.strength)
     violations = sum(item.finding.verdict is Verdict.VIOLATION for item in crossed)
     return tuple(fact(case, item) for item in ranked[:LISTED]), violations, len(crossed)
-
-
-def conditional_views(case: Case) -> tuple[ConditionalView, ...]:
-    """Every comparison within strata, findings of a reversal first."""
-    ordered = sorted(case.result.conditional, key=lambda c: not c.simpson)
-    return tuple(_conditional(case, number, c) for number, c in enumerate(ordered[:LISTED], 1))
-
-
-def _conditional(case: Case, number: int, c: Conditional) -> ConditionalView:
-    anchor = f"strata-{number}"
-    hidden = case.withheld.group(c.grouping, c.group) or (c.grouping, c.reference) in case.withheld.names
-    strata = () if hidden else c.strata
-    said = words.words()["plot"]
-    rows = [
-        Row(said["pooled"], "described", figure=_figure(c.pooled, c.pooled_low, c.pooled_high), value=c.pooled,
-            thin=(c.pooled_low, c.pooled_high)),
-        Row(said["within"], "described", figure=_figure(c.difference, c.difference_low, c.difference_high),
-            value=c.difference, thin=(c.difference_low, c.difference_high)),
-    ]  # fmt: skip
-    for s in strata[:LISTED]:
-        if not _small(case, s.n, s.reference_n):
-            rows.append(
-                Row(numbers.name(s.stratum), "reference", figure=numbers.figure(s.difference, 2), value=s.difference,
-                    n=numbers.rows(s.n + s.reference_n))
-            )  # fmt: skip
-    title = words.words()["axis"]["difference"].format(metric=words.title(c.metric))
-    axis = Axis(title, log=False, parity=0.0, columns=(said["difference"], said["n"], ""))
-    drawn = None if hidden or c.pooled is None else draw(forest(rows, axis), figure=f"fig-{anchor}")
-    places = numbers.decimals(c.pooled_low, c.pooled_high)
-    withheld = said["withheld"]
-    return ConditionalView(
-        anchor=anchor,
-        metric=words.within_sentence(c.metric),
-        group=numbers.name(c.group),
-        reference=words.reference_words(c.reference),
-        control=" × ".join(numbers.clean(part) for part in c.control),
-        pooled=withheld if hidden else numbers.figure(c.pooled, places),
-        pooled_interval=withheld if hidden else numbers.interval(c.pooled_low, c.pooled_high, places),
-        difference=withheld if hidden else numbers.figure(c.difference, places),
-        difference_interval=withheld if hidden else numbers.interval(c.difference_low, c.difference_high, places),
-        ratio=withheld if hidden else numbers.figure(c.ratio, places),
-        ratio_interval=withheld if hidden else numbers.interval(c.ratio_low, c.ratio_high, places),
-        simpson=c.simpson,
-        opposite=(
-            sum(s.difference is not None and s.difference < 0 for s in strata),
-            sum(s.difference is not None and s.difference > 0 for s in strata),
-        ),
-        strata=tuple(_stratum(case, s.stratum, s.k, s.n, s.reference_k, s.reference_n, s.difference)
-                     for s in strata[:TABLE_ROWS]),
-        folded=max(0, len(strata) - TABLE_ROWS),
-        drawing=drawn,
-        why=None if c.why is None else numbers.clean(c.why),
-    )  # fmt: skip
-
-
-def _figure(value: float | None, low: float | None, high: float | None) -> str:
-    return numbers.figure(value, numbers.decimals(low, high))
-
-
-def _small(case: Case, *counts: float) -> bool:
-    return any(case.withheld.count(n) for n in counts)
-
-
-def _stratum(
-    case: Case,
-    stratum: Group,
-    k: float,
-    n: float,
-    reference_k: float,
-    reference_n: float,
-    difference: float | None,
-) -> StratumRow:
-    if _small(case, n, reference_n):
-        return StratumRow(numbers.name(stratum), *(words.words()["plot"]["withheld"],) * 5)
-    return StratumRow(
-        numbers.name(stratum),
-        numbers.percent(k / n if n else None),
-        numbers.rows(n),
-        numbers.percent(reference_k / reference_n if reference_n else None),
-        numbers.rows(reference_n),
-        numbers.figure(difference, 3),
-    )

@@ -48,7 +48,11 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        clean=numbers.clean, rows=numbers.rows, percent=numbers.percent, figure=numbers.figure
+        clean=numbers.clean,
+        rows=numbers.rows,
+        moment=numbers.moment,
+        percent=numbers.percent,
+        figure=numbers.figure,
     )
     environment.globals.update(words=words.words(), style=style, title=words.title)
     return environment

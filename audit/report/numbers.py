@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from datetime import datetime, timedelta
 
 from audit.result import Group
 
@@ -71,16 +72,18 @@ def figure(value: float | None, places: int = 3, *, bounds: tuple[float | None, 
     return text.replace("-", MINUS)
 
 
-def interval(low: float | None, high: float | None, places: int = 3) -> str:
-    """Both limits, an open end as `∞`.
+def interval(
+    low: float | None, high: float | None, places: int = 3, *, bounds: tuple[float | None, ...] = ()
+) -> str:
+    """Both limits, an open end as `∞`; more digits where a limit would be read as lying on a bound.
 
     >>> interval(0.684, 0.783, 2), interval(-0.2, None, 2)
     ('0.68 to 0.78', '−0.20 to ∞')
     """
     if low is None and high is None:
         return "none"
-    left = f"{MINUS}∞" if low is None else figure(low, places)
-    return f"{left} to {'∞' if high is None else figure(high, places)}"
+    left = f"{MINUS}∞" if low is None else figure(low, places, bounds=bounds)
+    return f"{left} to {'∞' if high is None else figure(high, places, bounds=bounds)}"
 
 
 def percent(value: float | None, places: int = 1) -> str:
@@ -114,8 +117,22 @@ def p_words(p: float | None) -> str:
     if p < 1e-4:
         return "< 0.0001"
     if p >= 0.1:
-        return f"{p:.2f}".rstrip("0").rstrip(".")
+        return "1" if p >= 0.995 else f"{p:.2f}"
     return f"{p:.2g}"
+
+
+def moment(text: str) -> str:
+    """A UTC time stamp to the minute; anything else as it is.
+
+    >>> moment("2026-11-22T10:00:00Z"), moment("yesterday")
+    ('2026-11-22 10:00 UTC', 'yesterday')
+    """
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return clean(text)
+    utc = when.utcoffset() == timedelta(0)
+    return f"{when:%Y-%m-%d %H:%M} UTC" if utc else clean(text)
 
 
 def width(text: str) -> int:

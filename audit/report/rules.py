@@ -41,7 +41,6 @@ class RuleView:
     owner: str | None
     line: int | None
     verdict: str
-    why: str
     comparisons: int
     violations: int
     undecided: int
@@ -91,7 +90,6 @@ def _view(case: Case, rule: Rule, judged: list[Judged], room: int) -> RuleView:
         owner=None if rule.owner is None else numbers.clean(rule.owner),
         line=rule.line,
         verdict=verdict.verdict.value if verdict else Verdict.INCONCLUSIVE.value,
-        why="" if verdict is None else numbers.clean(verdict.why, 1200),
         comparisons=len(judged),
         violations=sum(j.finding.verdict is Verdict.VIOLATION for j in judged),
         undecided=sum(j.finding.verdict is Verdict.INCONCLUSIVE and not j.row.reported_only for j in judged),
@@ -153,7 +151,7 @@ def _several(judged: list[Judged]) -> bool:
 
 
 def heading(case: Case, row: Comparison, *, several: bool) -> str:
-    """What a part of a plot or table holds: the attribute, the reference, the metric where there are several."""
+    """What a part of a plot or table holds: attribute, reference, and metric where there are several."""
     form = "heading_metric" if several else "heading"
     if row.comparison == "worst_group" or row.reference == "parity":
         form += "_alone"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from audit.report.charts import tick_labels, tick_values
 from audit.report.numbers import wrap
-from audit.report.svg import INK, MUTED
+from audit.report.svg import FONT_SIZE, INK, MUTED
 
 PANELS, ACROSS = 12, 4
 """Groups that get a panel, and panels in one row."""
 
 SIDE, GAP, ABOVE = 172, 30, 30
+SWEEP_WIDTH, SWEEP_HEIGHT = 236, 200
 MOST_LINES = 6
 
 LINES = (
@@ -50,22 +53,13 @@ def panels(
                 points,
                 intervals,
                 others,
-                x=_unit_axis(x_title if last_row else None, "x"),
-                y=_unit_axis(y_title if index % columns == 0 else None, "y"),
+                x=_axis("x", [0.0, 1.0], [0, 0.5, 1], x_title if last_row else None),
+                y=_axis("y", [0.0, 1.0], [0, 0.5, 1], y_title if index % columns == 0 else None),
                 marks=marks,
             )
         )
     rows = [{"hconcat": found[i : i + columns], "spacing": GAP} for i in range(0, len(found), columns)]
     return {"vconcat": rows, "spacing": 22, "padding": 4}
-
-
-def _unit_axis(title: str | None, field: str) -> dict[str, Any]:
-    return {
-        "field": field,
-        "type": "quantitative",
-        "scale": {"domain": [0, 1]},
-        "axis": {"values": [0, 0.5, 1], "title": title, "grid": False, "format": "~g"},
-    }
 
 
 def _panel(
@@ -79,7 +73,7 @@ def _panel(
     marks: bool,
 ) -> dict[str, Any]:
     layers: list[dict[str, Any]] = [_line([(0.0, 0.0), (1.0, 1.0)], x, y, MUTED, 1, [3, 3])]
-    layers += [_line(other, x, y, "var(--line)", 1, [1, 0]) for other in others[:PANELS]]
+    layers += [_line(other, x, y, "var(--faint)", 1, [1, 0]) for other in others[:PANELS]]
     if intervals:
         layers.append(
             {
@@ -152,37 +146,27 @@ def _sweep(
     x_title: str,
     in_use: str,
 ) -> dict[str, Any]:
-    values = [
-        {"g": label, "x": a, "y": b} for label, points in lines for a, b in points if not ratio or b > 0
-    ]
     parity = 1.0 if ratio else 0.0
-    found = [value["y"] for value in values] + [parity]
-    low, high = min(found), max(found)
-    domain = [max(low / 1.05, 0.05), min(high * 1.05, 20.0)] if ratio else [low - 0.02, high + 0.02]
-    x = {"field": "x", "type": "quantitative", "scale": {"domain": [0, 1]},
-         "axis": {"values": [0, 0.25, 0.5, 0.75, 1], "title": x_title, "grid": False, "format": "~g"}}  # fmt: skip
-    y = {"field": "y", "type": "quantitative",
-         "scale": {"type": "log" if ratio else "linear", "domain": domain, "nice": False, "zero": False},
-         "axis": {"title": None, "grid": False, "tickCount": 5, "format": "~g"}}  # fmt: skip
+    low, high = _reach([y for _, points in lines for _, y in points] + [parity], ratio=ratio)
+    x = _axis("x", [0.0, 1.0], [0, 0.5, 1], x_title)
+    ticks = tick_values(low, high, log=ratio, span=SWEEP_HEIGHT, apart=24)
+    y = _axis("y", [low, high], ticks, None, log=ratio)
+    values = [
+        {"g": label, "x": at, "y": value}
+        for label, points in lines
+        for at, value in points
+        if low <= value <= high
+    ]
     layers: list[dict[str, Any]] = [_line([(0.0, parity), (1.0, parity)], x, y, MUTED, 1, [3, 3])]
     if threshold is not None:
         layers += _marked(threshold, in_use, x)
-    key = {"orient": "bottom", "direction": "vertical", "title": None, "labelLimit": 400, "symbolType": "stroke",
-           "symbolSize": 700, "symbolStrokeWidth": 2, "labelFontSize": 13, "labelColor": INK}  # fmt: skip
-    colours, dashes = [c for c, _ in LINES][: len(names)], [d for _, d in LINES][: len(names)]
     layers.append(
         {
-            "mark": {"type": "line", "strokeWidth": 2, "clip": False},
-            "data": {"values": [v for v in values if domain[0] <= v["y"] <= domain[1]]},
-            "encoding": {
-                "x": x,
-                "y": y,
-                "stroke": {"field": "g", "type": "nominal", "scale": {"domain": names, "range": colours}, "legend": key},
-                "strokeDash": {"field": "g", "type": "nominal", "scale": {"domain": names, "range": dashes},
-                               "legend": key},
-            },
+            "mark": {"type": "line", "strokeWidth": 2},
+            "data": {"values": values},
+            "encoding": {"x": x, "y": y, **_told_apart(names)},
         }
-    )  # fmt: skip
+    )
     layers.append(
         {
             "mark": {"type": "text", "align": "left", "fontWeight": 600, "fill": INK, "text": title},
@@ -190,7 +174,51 @@ def _sweep(
             "encoding": {"x": {"value": 0}, "y": {"value": -18}},
         }
     )
-    return {"width": 236, "height": 200, "layer": layers}
+    return {"width": SWEEP_WIDTH, "height": SWEEP_HEIGHT, "layer": layers}
+
+
+def _reach(found: list[float], *, ratio: bool) -> tuple[float, float]:
+    """The ends of an axis: all values with some room, a ratio within 1/20 and 20."""
+    if ratio:
+        positive = [value for value in found if value > 0]
+        return max(min(positive) / 1.05, 0.05), min(max(positive) * 1.05, 20.0)
+    return min(found) - 0.02, max(found) + 0.02
+
+
+def _axis(
+    field: str, domain: list[float], ticks: Sequence[float], title: str | None, *, log: bool = False
+) -> dict[str, Any]:
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"type": "log" if log else "linear", "domain": domain, "nice": False, "zero": False},
+        "axis": {"values": list(ticks), "title": title, "labelExpr": tick_labels(ticks), "grid": False},
+    }
+
+
+def _told_apart(names: list[str]) -> dict[str, Any]:
+    """Colour and dash by group, with one key for both."""
+    key = {
+        "orient": "bottom",
+        "direction": "vertical",
+        "title": None,
+        "labelLimit": 400,
+        "symbolType": "stroke",
+        "symbolSize": 700,
+        "symbolStrokeWidth": 2,
+        "labelFontSize": FONT_SIZE,
+        "labelColor": INK,
+    }
+    ranges: dict[str, list[Any]] = {"stroke": [c for c, _ in LINES], "strokeDash": [d for _, d in LINES]}
+    return {
+        channel: {
+            "field": "g",
+            "type": "nominal",
+            "scale": {"domain": names, "range": options[: len(names)]},
+            "legend": key,
+        }
+        for channel, options in ranges.items()
+    }
 
 
 def _marked(threshold: float, words: str, x: dict[str, Any]) -> list[dict[str, Any]]:
@@ -201,8 +229,8 @@ def _marked(threshold: float, words: str, x: dict[str, Any]) -> list[dict[str, A
             "encoding": {"x": x},
         },
         {
-            "mark": {"type": "text", "align": "left", "dx": 5, "dy": 8, "fill": INK, "text": words},
+            "mark": {"type": "text", "align": "left", "dx": 5, "dy": -10, "fill": INK, "text": words},
             "data": {"values": [{"x": threshold}]},
-            "encoding": {"x": x, "y": {"value": 0}},
+            "encoding": {"x": x, "y": {"value": SWEEP_HEIGHT}},
         },
     ]

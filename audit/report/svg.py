@@ -1,4 +1,4 @@
-"""From a Vega-Lite specification to SVG that stands inside a page: small, themed, the same bytes each time."""
+"""From a Vega-Lite specification to SVG inside a page: small, themed, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _EMPTY = re.compile(
 )
 _NOISE = re.compile(
     r' (?:font-family|pointer-events|aria-hidden|aria-roledescription|role|class)="[^"]*"'
-    rf'| font-size="{FONT_SIZE}px"| opacity="1"| stroke-width="1"(?=[ />])| stroke-opacity="1"| [xy]2="0"(?=[ />])'
+    rf'| font-size="{FONT_SIZE}px"| opacity="1"| stroke-width="1"(?=[ />])'
+    r'| stroke-opacity="1"| [xy]2="0"(?=[ />])'
     r'| text-anchor="start"| font-weight="400"| stroke-dasharray="1,0"'
 )
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")

@@ -9,15 +9,14 @@ from audit.report import numbers, words
 from audit.report.facts import Case, Fact, Judged, distinct, fact
 from audit.report.groups import (
     AttributeView,
-    ConditionalView,
     HeatView,
     attribute_views,
-    conditional_views,
     heat_views,
     intersections,
 )
 from audit.report.rules import RuleView, rule_views
 from audit.report.score_views import ScoreFigure, score_figures
+from audit.report.strata import ConditionalView, conditional_views
 from audit.result import AuditResult, Coverage, Estimate, Verdict
 
 FURTHER, UNDECIDED, SMALL, CLOSEST = 5, 5, 12, 3

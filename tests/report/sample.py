@@ -250,7 +250,7 @@ def with_violation_intervals(comparisons: list[Comparison], policy: Policy) -> l
     for index, rank, rejected, m in ranked(comparisons, policy):
         row = found[index]
         z = NORMAL.inv_cdf((1 + violation_level(rank, rejected, m, policy.alpha)) / 2)
-        if row.value is None or row.pass_low is None or row.value <= 0 and row.comparison == "ratio":
+        if row.value is None or row.pass_low is None or (row.value <= 0 and row.comparison == "ratio"):
             continue
         if row.comparison == "ratio":
             error = math.log(row.value / row.pass_low) / 1.645
@@ -292,7 +292,7 @@ def conditionals() -> tuple[Conditional, ...]:
             1.01,
             1.18,
             strata,
-            True,
+            "reversal",
             None,
         ),
     )
