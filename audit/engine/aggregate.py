@@ -334,7 +334,7 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
         attributes=plan_.attributes,
         control=plan_.control,
         cells=tuple(tables),
-        scores=tuple(table.merged() for table, _ in scores),
+        scores=tuple(table.where(table.keys["bin"] >= 0).merged() for table, _ in scores),
         edges=score_edges(plan_) if "score" in plan_.has else (),
         excluded=tuple(excluded.items()),
         rejected_lines=source.rejected_lines,

@@ -83,12 +83,16 @@ def common_block(metric: str, context: Context) -> str | None:
     return None
 
 
-def by_point(rule: Rule, mine: Sample, reference: Sample, value: Floats) -> tuple[str | None, ...]:
-    """The verdict of the point alone; rates of counts are compared as integers."""
+def by_point(
+    rule: Rule, mine: Sample, reference: Sample, value: Floats, floor: int
+) -> tuple[str | None, ...]:
+    """The verdict of the point alone, None under `floor` rows; rates of counts are compared as integers."""
     exact = rule.comparison == "ratio" and isinstance(mine, Rate) and isinstance(reference, Rate)
     found: list[str | None] = []
     for index, number in enumerate(value):
-        if exact:
+        if min(mine.effective[index], reference.effective[index]) < floor:
+            found.append(None)
+        elif exact:
             found.append(_exact_ratio(rule, mine, reference, index))  # type: ignore[arg-type]
         elif np.isfinite(number):
             found.append(_inside(rule, Fraction(float(number)).limit_denominator(10**12)))

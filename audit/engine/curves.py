@@ -37,7 +37,7 @@ def _starts(rows: Floats) -> list[int]:
 
 def _bins(scored: Scored, grouping: tuple[str, ...], starts: list[int]) -> list[ScoreBins]:
     rows = np.add.reduceat(scored.w, starts, axis=1)
-    middle = np.where(np.isfinite(scored.low), (scored.low + scored.high) / 2, 0.0)
+    middle = scored.middle
     labelled = slice(0, MISSING)
     sums = np.add.reduceat(scored.w[:, :, labelled] * middle[:, :, labelled], starts, axis=1).sum(axis=2)
     both = rows[:, :, labelled].sum(axis=2)

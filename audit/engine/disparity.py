@@ -114,7 +114,7 @@ def _compared(
         reported=reported,
         key=key,
         args=args,
-        by_point=_points(place.rule, mine, reference, value),
+        by_point=_points(place, mine, reference, value),
     )
 
 
@@ -147,8 +147,10 @@ def _why(mine: Sample, reference: Sample, value: Floats, comparison: str) -> tup
     return tuple(reasons)
 
 
-def _points(rule: Rule, mine: Sample, reference: Sample, value: Floats) -> tuple[str | None, ...] | None:
-    return by_point(rule, mine, reference, value) if rule.judge == "estimate" else None
+def _points(place: _Place, mine: Sample, reference: Sample, value: Floats) -> tuple[str | None, ...] | None:
+    if place.rule.judge != "estimate":
+        return None
+    return by_point(place.rule, mine, reference, value, place.context.policy.min_group)
 
 
 def _untestable(size: int) -> Arguments:
@@ -199,7 +201,7 @@ def _alone(place: _Place) -> Entry:
         reported=reported,
         key=key,
         args=args,
-        by_point=_points(place.rule, place.sample, place.sample, place.sample.value),
+        by_point=_points(place, place.sample, place.sample, place.sample.value),
     )
 
 

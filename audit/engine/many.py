@@ -134,13 +134,23 @@ class EveryPair(_Pairs):
 
 
 def largest_log_ratio(sample: Sample) -> tuple[Floats, tuple[int, ...]]:
-    """Per group the largest |ln ratio| over pairs and outcomes, and the other group that attains it."""
-    rate = sample.value
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = [np.abs(np.log(part[:, None]) - np.log(part[None, :])) for part in (rate, 1 - rate)]
-    both = np.fmax(*found)
-    np.fill_diagonal(both, -2.0)
-    safe = np.where(np.isnan(both), -1.0, both)
-    partner = safe.argmax(axis=1)
-    value = safe.max(axis=1)
-    return np.where(np.isinf(value) | (value < 0), np.nan, value), tuple(int(i) for i in partner)
+    """Per group the largest |ln ratio| to any other group's rate, of either outcome, and that other group.
+
+    The other is the group of the highest or of the lowest rate. NaN where a rate of 0 or 1 makes
+    the ratio infinite, and where the group's own rate is undefined.
+    """
+    value = np.zeros(len(sample))
+    partner = np.zeros(len(sample), dtype=np.int64)
+    defined = ~np.isnan(sample.value)
+    for rate in (sample.value, 1 - sample.value):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log = np.log(rate)
+            for other in (
+                int(np.where(defined, log, -np.inf).argmax()),
+                int(np.where(defined, log, np.inf).argmin()),
+            ):
+                distance = np.where(log == log[other], 0.0, np.abs(log - log[other]))
+                partner = np.where(distance > value, other, partner)
+                value = np.where(distance > value, distance, value)
+    partner = np.where(partner == np.arange(len(sample)), (partner + 1) % len(sample), partner)
+    return np.where(np.isinf(value) | ~defined, np.nan, value), tuple(int(i) for i in partner)

@@ -49,6 +49,12 @@ class Scored:
     def __len__(self) -> int:
         return len(self.groups)
 
+    @property
+    def middle(self) -> Floats:
+        """The middle of each bin's scores, by (G, bin, label); 0 where it is empty."""
+        seen = self.low <= self.high
+        return np.where(seen, np.where(seen, self.low, 0.0) + np.where(seen, self.high, 0.0), 0.0) / 2
+
     def take(self, index: Index) -> Scored:
         """The groups at these places."""
         chosen = {name: getattr(self, name)[index] for name in (*_ADDED, "low", "high")}

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.common.exceptions import IbisError
+from pyarrow import feather
 
 from audit.errors import AuditError, DataError, UsageError
 from audit.registry import nearest
@@ -131,9 +133,23 @@ def _frame_table(frame: Any) -> ir.Table:
             )
         if not columns:
             raise DataError("has no columns", where="the frame", hint="Pass a frame of one row a decision.")
-        table = ibis.memtable(frame)
         connection = connect_duckdb()
-        return connection.create_table("frame", table, temp=True)
+        return connection.create_table("frame", ibis.memtable(_arrow_table(frame)), temp=True)
+
+
+def _arrow_table(frame: Any) -> Any:
+    """pandas (NaN is missing there), polars or Arrow as one Arrow table."""
+    if isinstance(frame, pa.Table):
+        return frame
+    if hasattr(frame, "to_arrow"):
+        return frame.to_arrow()
+    if type(frame).__module__.split(".")[0] == "pandas":
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    raise UsageError(
+        f"cannot audit a {type(frame).__name__}",
+        where="the frame",
+        hint="Pass a pandas, polars, Arrow or Ibis table.",
+    )
 
 
 def _file(spec: AuditSpec, located: str) -> Source:
@@ -203,9 +219,6 @@ def _digest(paths: tuple[Path, ...]) -> str:
 
 
 def _arrow(connection: Any, names: list[str]) -> ir.Table:
-    import pyarrow as pa
-    import pyarrow.feather as feather
-
     tables = [feather.read_table(name, memory_map=True) for name in names]
     return connection.create_table("frame", ibis.memtable(pa.concat_tables(tables)), temp=True)
 

@@ -15,6 +15,8 @@ Flags = npt.NDArray[np.bool_]
 Arguments = tuple[str, tuple[Floats, ...]]
 """The kind of evidence, and the arrays that it is made of."""
 S = TypeVar("S", bound="Sample")
+LEAST_ROWS = 30
+"""Rows of the denominator below which a linearised standard error is not relied on, either way."""
 
 
 @dataclass(frozen=True)
@@ -181,18 +183,20 @@ class Mean(Sample):
         return {"se": np.where(flags, np.nan, self.se)}
 
     def alone(self) -> Arguments:
-        return "mean", (self.value, *self._jackknifed(self.value, self.se, self.leave_out, self.occupied))
+        se = np.where(self._enough(), self.se, np.nan)
+        return "mean", (self.value, *self._jackknifed(self.value, se, self.leave_out, self.occupied))
 
     def versus(self, reference: Mean, share: Floats, comparison: str) -> Arguments:
         occupied = self.occupied | reference.occupied
+        enough = np.where(self._enough(reference), 1.0, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             if comparison == "ratio":
                 value = self.value / np.where(reference.value > 0, reference.value, np.nan)
-                se = np.hypot(self.relative_se, reference.relative_se)
+                se = enough * np.hypot(self.relative_se, reference.relative_se)
                 leave, full = np.log(self.leave_out / reference.leave_out), np.log(value)
                 return "log", (value, *self._jackknifed(full, se, leave, occupied))
             value = (1 - share) * (self.value - reference.value)
-            se = (1 - share) * np.hypot(self.absolute_se, reference.absolute_se)
+            se = enough * (1 - share) * np.hypot(self.absolute_se, reference.absolute_se)
             leave = (1 - share)[:, None] * (self.leave_out - reference.leave_out)
         return "mean", (value, *self._jackknifed(value, se, leave, occupied))
 
@@ -208,13 +212,18 @@ class Mean(Sample):
             relative: Floats = self.se / np.where(self.value > 0, self.value, np.nan)
         return relative
 
+    def _enough(self, reference: Mean | None = None) -> Flags:
+        """Where there are rows enough for a standard error to mean what the normal says."""
+        rows = self.n if reference is None else np.minimum(self.n, reference.n)
+        return rows >= LEAST_ROWS
+
     @staticmethod
     def _jackknifed(full: Floats, se: Floats, leave: Floats, occupied: Flags) -> tuple[Floats, Floats]:
         """The larger of linearised and jackknifed error, and its degrees of freedom."""
         if not leave.shape[1]:
             return se, np.full(len(full), np.inf)
         jack = np.sqrt(sampling.jackknife(full, leave, occupied))
-        return np.fmax(se, jack), np.maximum(occupied.sum(axis=1) - 1.0, 1.0)
+        return np.maximum(se, jack), np.maximum(occupied.sum(axis=1) - 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -224,7 +233,8 @@ class Odds(Mean):
     def alone(self) -> Arguments:
         with np.errstate(invalid="ignore", divide="ignore"):
             leave, full = np.log(self.leave_out), np.log(self.value)
-        return "log", (self.value, *self._jackknifed(full, self.se, leave, self.occupied))
+        se = np.where(self._enough(), self.se, np.nan)
+        return "log", (self.value, *self._jackknifed(full, se, leave, self.occupied))
 
     @property
     def absolute_se(self) -> Floats:

@@ -53,7 +53,7 @@ def _brier(scored: Scored) -> Mean:
         mean = (scored.ss[:, _LABELLED].sum(axis=1) - 2 * scored.s[:, POSITIVE] + positive) / np.where(
             total > 0, total, np.nan
         )
-        middle = np.where(np.isfinite(scored.low), (scored.low + scored.high) / 2, 0.0)
+        middle = scored.middle
         loss = np.stack([middle[..., NEGATIVE] ** 2, (1 - middle[..., POSITIVE]) ** 2], axis=-1)
         spread = scored.w2[:, :, _LABELLED] * (loss - mean[:, None, None]) ** 2
         variance = spread.sum(axis=(1, 2)) / total**2
