@@ -211,7 +211,8 @@ def status(
 ) -> int:
     """Say what each answer is worth on the day, where that comes from, and what to do next."""
     shared.need(project)
-    lists = readiness.assess_all(project, shared.situation(project, bundle, as_of))
+    situation = shared.situation(project, bundle, as_of)
+    lists = readiness.assess_all(project, situation)
     chosen = [
         (
             each,
@@ -233,7 +234,7 @@ def status(
         for one in assessed:
             _line(one)
             counts[one.status] += 1
-        for warning in readiness.warnings(each, whole):
+        for warning in readiness.warnings(each, whole, situation):
             output.echo(f"  ! {warning}")
     output.echo(
         ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "nothing"

@@ -196,13 +196,18 @@ def _fields(harm: Harm) -> Iterable[tuple[str, str]]:
         seen = harm.trigger
         yield (
             "trigger",
-            f"rule {seen.rule}, {seen.group}: {seen.observed} ({seen.low} to {seen.high}), {seen.limit}",
+            f"rule {seen.rule}, {seen.group}: {_short(seen.observed)} "
+            f"({_short(seen.low)} to {_short(seen.high)}), limit {seen.limit}",
         )
     if harm.acceptance is not None:
         yield (
             "accepted",
             f"by {harm.acceptance.by} until {harm.acceptance.until}: {harm.acceptance.rationale}",
         )
+
+
+def _short(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
 
 
 def _rating(rating: Rating) -> str:

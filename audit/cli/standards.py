@@ -9,7 +9,7 @@ import click
 
 from audit.cli import bundles, output
 from audit.cli import project as shared
-from audit.governance.references import Reference, load_registry, standing
+from audit.governance.references import Reference, load_registry, standing, usual
 
 
 @click.command("standards", short_help="Search laws and standards by place and use.")
@@ -43,7 +43,7 @@ def command(
     width = max((len(group[0].scheme) for group in groups), default=0)
     for group in groups:
         first = group[0]
-        whole = standing(_of_instrument(group), day)
+        whole = standing(usual(group), day)
         mark = output.style("●", fg="green") if whole.holds else output.style("○", fg="yellow")
         output.echo(f"{mark} {first.scheme:<{width}}  {first.instrument}")
         output.echo(f"  {'':<{width}}  {first.jurisdiction}: {whole.words}")
@@ -57,16 +57,11 @@ def command(
     return 0
 
 
-def _of_instrument(group: tuple[Reference, ...]) -> Reference:
-    """The clause that is like most of its instrument."""
-    keys = [(r.status, r.effective, r.ended) for r in group]
-    return group[keys.index(max(keys, key=keys.count))]
-
-
 def _odd(group: tuple[Reference, ...], day: date) -> list[Reference]:
     """Clauses whose standing differs from their instrument's."""
-    usual = standing(_of_instrument(group), day)
-    return [reference for reference in group if standing(reference, day) != usual]
+    common = usual(group)
+    holds = standing(common, day).holds
+    return [r for r in group if r.status != common.status or standing(r, day).holds != holds]
 
 
 def _plain(reference: Reference, day: date) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from audit.governance import signoff
 from audit.governance.evidence import MISSING, NO, UNCLEAR, YES, Evidence
-from audit.governance.harms import load_kinds
-from audit.governance.references import standing
+from audit.governance.harms import Register, load_kinds
+from audit.governance.references import standing, usual
 from audit.governance.result_checks import RESULT_CHECKS, OfResult
 from audit.governance.situation import Situation
 from audit.governance.tier import load_questionnaire
@@ -37,10 +37,10 @@ def laws_listed(situation: Situation) -> Evidence:
     for place in system.jurisdictions:
         for group in situation.registry.search(jurisdiction=place):
             if system.use in group[0].uses or "any" in group[0].uses:
-                groups[group[0].scheme] = any(standing(r, situation.as_of).holds for r in group)
+                groups[group[0].scheme] = standing(usual(group), situation.as_of).holds
     off = sum(not holds for holds in groups.values())
     places = ", ".join(system.jurisdictions)
-    words = f"{len(groups)} instruments reach {places} for {system.use}; {off} do not hold now"
+    words = f"{len(groups)} instruments reach {places} for {system.use}; not in force: {off}"
     return Evidence(YES, words, value=len(groups))
 
 
@@ -75,10 +75,18 @@ def harm_themes(situation: Situation) -> Evidence:
     )
 
 
+def _unsearched(register: Register) -> bool:
+    """No rows say nothing where nobody looked."""
+    themes = {kind.theme for kind in load_kinds()}
+    return not register.harms and themes != {nothing.theme for nothing in register.nothing}
+
+
 def harms_scored(situation: Situation) -> Evidence:
     register = situation.register
     if register is None:
         return Evidence(MISSING, "there is no governance/harms.yaml")
+    if _unsearched(register):
+        return Evidence(MISSING, "the register is empty, and not every theme has a reasoned none")
     bare = [harm.id for harm in register.harms if harm.inherent is None]
     if bare:
         return Evidence(
@@ -91,6 +99,8 @@ def harms_within_tolerance(situation: Situation) -> Evidence:
     register = situation.register
     if register is None:
         return Evidence(MISSING, "there is no governance/harms.yaml")
+    if _unsearched(register):
+        return Evidence(MISSING, "the register is empty, and not every theme has a reasoned none")
     grave = register.beyond_tolerance(situation.as_of)
     if grave:
         names = ", ".join(harm.id for harm in grave[:5])

@@ -60,7 +60,9 @@ def _html(lists: Lists, situation: Situation) -> str:
         system=named.name if named else "this project",
         as_of=situation.as_of,
         bundle=situation.bundle_id,
-        lists=[(checklist, assessed, warnings(checklist, assessed)) for checklist, assessed in lists],
+        lists=[
+            (checklist, assessed, warnings(checklist, assessed, situation)) for checklist, assessed in lists
+        ],
         standings=lambda item: standings(item, situation),
     )
 
@@ -69,7 +71,7 @@ def _markdown(lists: Lists, situation: Situation) -> str:
     lines = [f"# Checklists\n\nAs of {situation.as_of}.\n"]
     for checklist, assessed in lists:
         lines.append(f"\n## {checklist.id}: {_md(checklist.title)}\n")
-        lines += [f"\n**{_md(warning)}.**\n" for warning in warnings(checklist, assessed)]
+        lines += [f"\n**{_md(warning)}.**\n" for warning in warnings(checklist, assessed, situation)]
         for one in assessed:
             blocks = ", blocks" if one.blocker and one.open else ""
             lines.append(f"\n### {one.item.id}: {_md(one.item.question)}\n\n")

@@ -174,12 +174,15 @@ def by_hand_na(assessed: Iterable[Assessed]) -> int:
     return sum(a.answer is not None and a.answer.na is not None for a in assessed)
 
 
-def warnings(checklist: Checklist, assessed: tuple[Assessed, ...]) -> tuple[str, ...]:
-    """What is worth a word without blocking: a list mostly called not applicable."""
+def warnings(checklist: Checklist, assessed: tuple[Assessed, ...], situation: Situation) -> tuple[str, ...]:
+    """What is worth a word without blocking: a list that is mostly N/A, or that is in for want of facts."""
+    said = []
     count = by_hand_na(assessed)
     if count > BLANKET_SHARE * len(assessed):
-        return (f"{count} of {len(assessed)} questions of {checklist.id} are called not applicable",)
-    return ()
+        said.append(f"{count} of {len(assessed)} questions of {checklist.id} are called not applicable")
+    if in_scope(checklist.applies_if, situation) is None:
+        said.append(f"{checklist.id} is in until it is known whether {checklist.applies_if}")
+    return tuple(said)
 
 
 def _of_harms(situation: Situation) -> list[Reason]:

@@ -129,6 +129,12 @@ class Registry:
         return tuple(tuple(group) for group in groups.values())
 
 
+def usual(group: tuple[Reference, ...]) -> Reference:
+    """The clause whose status most of its instrument shares."""
+    keys = [(r.status, r.effective, r.ended) for r in group]
+    return group[keys.index(max(keys, key=keys.count))]
+
+
 def standing(reference: Reference, on: date) -> Standing:
     """Whether `reference` holds on a day, in words a reader can act on."""
     old = (on - reference.as_of).days > LOOK_AGAIN_AFTER_DAYS

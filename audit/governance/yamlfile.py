@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from audit.errors import OutputError, SpecError, UsageError
 from audit.registry import nearest
@@ -25,6 +26,18 @@ if sys.platform != "win32":  # there is no flock there: the content hash alone t
     import fcntl
 
 _MERGE = re.compile(r"^(<{7}|={7}|>{7})( |$)")
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes an equal date twice instead of pointing from one place to the other."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return not isinstance(data, (CommentedMap, CommentedSeq)) or bool(super().ignore_aliases(data))
+
+
+_Representer.add_representer(
+    type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "")
+)
 
 
 class Document:
@@ -112,12 +125,10 @@ def dump(data: Any) -> str:
 
 def _yaml() -> YAML:
     yaml = YAML(typ="rt")
+    yaml.Representer = _Representer
     yaml.width = 100
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.representer.add_representer(
-        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "")
-    )
     return yaml
 
 
