@@ -53,7 +53,7 @@ def normalise_sql(
     number = "try_cast(score AS DOUBLE)"
     scored = f"CASE WHEN isfinite({number}) THEN CAST({number} >= {threshold!r} AS INTEGER) END"
     return f"""
-    WITH typed AS (
+    WITH typed AS MATERIALIZED (
         SELECT *, ({known}) AS is_label,
             coalesce({_binary("prediction", positive_prediction)},
                      CASE WHEN prediction IS NULL THEN {scored} END) AS yhat,
@@ -65,7 +65,7 @@ def normalise_sql(
     ), timed AS (
         SELECT *, CASE WHEN is_label THEN coalesce(label_seconds, seconds) ELSE seconds END AS moment
         FROM typed
-    ), judged AS (
+    ), judged AS MATERIALIZED (
         SELECT *, CASE
             WHEN fault IS NOT NULL THEN fault
             WHEN id IS NULL OR id = '' THEN 'no_id'
@@ -82,9 +82,8 @@ def normalise_sql(
         FROM timed
     )
     SELECT reason, is_label,
-        CASE WHEN reason IS NULL THEN md5_number_upper(name) END AS key,
-        CASE WHEN reason IS NULL THEN md5_number_lower(name) END AS rest,
-        CASE WHEN reason IS NULL THEN md5_number_upper(coalesce(person, name)) END AS unit,
+        CASE WHEN reason IS NULL THEN unhex(md5(name)) END AS hash,
+        CASE WHEN reason IS NULL AND NOT is_label THEN unhex(md5(person)) END AS person_hash,
         CASE WHEN reason IS NULL THEN {cell} END AS cell,
         coalesce(moment, 0) AS "at", coalesce(label_seconds, moment, 0) AS label_at,
         coalesce(yhat, -1) AS yhat, coalesce(value, -1) AS value, coalesce(rev, 0) AS revision

@@ -205,7 +205,12 @@ class Normaliser:
         columns = {
             name: _int64(good.column(name)) for name in ("at", "yhat", "value", "revision", "label_at")
         }
-        key, rest, unit = (_hash(good.column(name)) for name in ("key", "rest", "unit"))
+        halves = _hash(good.column("hash"))
+        key, rest = halves[:, 0], halves[:, 1]
+        unit = key.copy()
+        persons = good.column("person_hash").combine_chunks()
+        named = np.asarray(persons.is_valid())
+        unit[named] = _hash(persons.drop_null())[:, 0]
         is_label = np.asarray(good.column("is_label").combine_chunks()).astype(bool)
         p, has = ~is_label, columns["value"] >= 0
         predictions = Predictions(key[p], rest[p], unit[p], columns["at"][p], place[p], columns["yhat"][p])
@@ -245,9 +250,12 @@ def connect(threads: int = 2) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _hash(column: pa.ChunkedArray) -> Ints:
-    """DuckDB's little-endian half of an md5 as the big-endian number that the hex text spells, signed."""
-    return np.asarray(column.combine_chunks(), np.uint64).byteswap().view(np.int64)
+def _hash(column: pa.ChunkedArray | pa.Array) -> Ints:
+    """The two halves of each 16-byte md5 as the numbers that the hex text spells, signed: (n, 2)."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    fixed = whole.cast(pa.binary(16))
+    data = np.frombuffer(fixed.buffers()[1], ">u8", count=2 * len(fixed), offset=16 * fixed.offset)
+    return data.astype(np.uint64).view(np.int64).reshape(-1, 2)
 
 
 def _int64(column: pa.ChunkedArray) -> Ints:

@@ -77,9 +77,10 @@ def json_table(lines: pa.Array, normaliser: Normaliser) -> pa.Table:
             line FROM marked
     )
     SELECT {fields}{absent}, CASE WHEN fault IS NOT NULL THEN fault
-        WHEN len(list_filter(v, x -> x[1] IN ('{{', '['))) > 0
-             AND len(list_filter(json_type(line, [{paths}]), x -> x IN ('OBJECT', 'ARRAY'))) > 0
-        THEN 'wrong_type' END AS fault
+        WHEN contains(line, '[') OR contains(line[2:], '{{') THEN CASE
+            WHEN len(list_filter(json_type(line, [{paths}]), x -> x IN ('OBJECT', 'ARRAY'))) > 0
+            THEN 'wrong_type' END
+        END AS fault
     FROM parsed
     """
     connection = normaliser.connection

@@ -1,0 +1,111 @@
+"""How fast the monitor takes files into a SQLite ledger, and how long the evidence of 10,000 tables takes.
+
+    python benchmarks/monitor_load.py [--events 2000000] [--quick]
+
+Prints one line of JSON: file_events_per_s (JSON lines, two label or prediction events each person),
+parquet_events_per_s, csv_events_per_s, evidence_10k_s, peak_mb and its growth over the second half
+of the events, which is what "flat" means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from audit.monitor import evidence as ev
+from audit.monitor.events import Attribute, Mapping, Normaliser, connect
+from audit.monitor.files import ingest_file
+from audit.monitor.ledger import Ledger
+
+NOW = datetime(2026, 12, 31, tzinfo=UTC)
+MAPPING = Mapping({name: Attribute(name) for name in ("sex", "region", "age")}, person="person")
+SOURCE = """
+    SELECT 'e' || (i // 2) AS event_id, 'p' || (i // 4) AS person,
+        strftime(TIMESTAMP '2026-01-01' + INTERVAL 1 SECOND * ((i // 2) % 5000000), '%Y-%m-%dT%H:%M:%SZ') AS event_time,
+        CASE WHEN i % 2 = 0 THEN ['F', 'M'][1 + (hash(i) % 2)::INT] END AS sex,
+        CASE WHEN i % 2 = 0 THEN 'r' || (hash(i + 1) % 10) END AS region,
+        CASE WHEN i % 2 = 0 THEN 18 + hash(i + 2) % 60 END AS age,
+        CASE WHEN i % 2 = 0 THEN hash(i + 3) % 2 END AS prediction,
+        CASE WHEN i % 2 = 1 THEN hash(i + 4) % 2 END AS label
+    FROM range({first}, {last}) t(i)
+"""
+FORMATS = {"jsonl": "FORMAT json", "parquet": "FORMAT parquet", "csv": "FORMAT csv, HEADER"}
+
+
+def write(path: Path, first: int, last: int) -> None:
+    select = SOURCE.format(first=first, last=last)
+    connect().execute(f"COPY ({select}) TO '{path}' ({FORMATS[path.suffix[1:]]})")
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def rate(folder: Path, ending: str, events: int, parts: int) -> tuple[float, list[float]]:
+    """Events per second of one format, and the peak memory after each part."""
+    ledger = Ledger(f"sqlite:///{folder}/{ending}.db")
+    normaliser, spent, peaks = Normaliser(MAPPING), 0.0, []
+    for part in range(parts):
+        path = folder / f"{part:04d}.{ending}"
+        write(path, part * events // parts, (part + 1) * events // parts)
+        begun = time.perf_counter()
+        ingest_file(ledger, path, normaliser, now=NOW)
+        spent += time.perf_counter() - begun
+        peaks.append(peak_mb())
+        path.unlink()
+    counts = ledger.tallies()
+    assert counts["received"] == counts["accepted"] == events, counts
+    ledger.close()
+    return events / spent, peaks
+
+
+def evidence_seconds() -> float:
+    rng = np.random.default_rng(0)
+    tables, bounds = rng.integers(0, 500, (10_000, 10)), rng.uniform(0, 0.1, 10_000)
+    best = float("inf")
+    for _ in range(5):
+        begun = time.perf_counter()
+        sides = [
+            ev.mixture(ev.log_increments(tables, ev.block_bets("difference", s, sign * bounds, 1, 4)))
+            for s, sign in (("above", 1), ("below", -1))
+        ]
+        ev.both(*sides)
+        best = min(best, time.perf_counter() - begun)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--quick", action="store_true", help="200,000 events")
+    options = parser.parse_args()
+    events = 200_000 if options.quick else options.events
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files, peaks = rate(folder, "jsonl", events, max(2, events // 500_000))
+        parquet, _ = rate(folder, "parquet", min(events, 1_000_000), 2)
+        csv, _ = rate(folder, "csv", min(events, 1_000_000), 2)
+    print(
+        json.dumps(
+            {
+                "events": events,
+                "file_events_per_s": round(files),
+                "parquet_events_per_s": round(parquet),
+                "csv_events_per_s": round(csv),
+                "evidence_10k_s": round(evidence_seconds(), 4),
+                "peak_mb": round(peak_mb()),
+                "growth_mb": round(peaks[-1] - peaks[(len(peaks) - 1) // 2]),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
