@@ -24,11 +24,17 @@ MAX_CELLS = 1_000_000
 """Where the full cross of attributes could have more cells than this, each grouping is counted apart."""
 MAX_SCORE_CELLS = 2_000_000
 SCORE_BINS = 1000
+FEW_SCORE_BINS = 100
+"""Two sizes and none between, so that shards of one data set mostly agree on their bins."""
 BUCKETS = 100
 """Clusters fall into this many groups by a hash, and are left out one group at a time."""
 _LOGIT_SPAN = math.log(1e6)
 """Scores under 1e-6 and over 1 − 1e-6 have the two outermost bins."""
-MAX_WEIGHT = 1e6
+MAX_WEIGHT = 2.0**16
+"""The square of a larger weight leaves 64 bits in units of 1/FIXED."""
+LEAST_SQUARE = 100
+"""Units of 1/FIXED that a squared weight needs on average, or rounding eats the variance."""
+MAX_COUNT = 2.0**32
 PROBE_ROWS = 20_000
 MAX_DECISIONS = 100
 """A label or prediction of more distinct values than this is no decision."""
@@ -69,6 +75,7 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     if data.filter is not None:
         with reading("data.filter"):
             table = table.alias("audited").sql(f"SELECT *, ({data.filter}) AS audit_keep FROM audited")
+    kept = table["audit_keep"].cast("boolean").fill_null(False) if data.filter is not None else None
     expressions: dict[str, Any] = {}
     for index, (name, item) in enumerate(data.attributes.items()):
         held = table[item.column or name]
@@ -81,16 +88,21 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
         expressions["p"] = table[columns.prediction]
     elif columns.score and data.threshold is not None:
         expressions["p"] = _number(table, columns.score) >= data.threshold
-    if data.filter is not None:
-        expressions["keep"] = table["audit_keep"].fill_null(False)
+    if kept is not None:
+        expressions["keep"] = kept
     if data.missing == "exclude":
-        gaps = [expressions[f"a{index}"].isnull() for index in range(len(data.attributes))]
-        expressions["gap"] = ibis.or_(*gaps)
-    for role, column in (("s", columns.score), ("w", columns.weight), ("k", columns.count)):
-        if column:
-            expressions[role] = _number(table, column)
+        expressions["gap"] = ibis.or_(*(_absent(expressions[f"a{i}"]) for i in range(len(data.attributes))))
     if columns.score:
+        score = _number(table, columns.score)
+        expressions["s"] = score if kept is None else kept.ifelse(score, ibis.null("float64"))
         expressions["noscore"] = expressions["s"].isnull()
+    if columns.weight:
+        weight = _number(table, columns.weight)
+        _checked(expressions, "w", weight, (weight >= 0) & (weight <= MAX_WEIGHT))
+    if columns.count:
+        rows = _number(table, columns.count)
+        bounded = ((rows >= 0) & (rows <= MAX_COUNT)).ifelse(rows, 0.5)
+        _checked(expressions, "k", rows, bounded == bounded.floor())
     if columns.cluster:
         expressions["cluster"] = _cluster_text(table, columns.cluster)
     prepared = table.select(**expressions)
@@ -101,9 +113,9 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     ]
     if "p" in expressions:
         present.append("prediction")
-    score_range = _score_range(prepared, columns.score) if columns.score else None
     groupings, cells = _groupings(spec, prepared)
-    bins = int(min(SCORE_BINS, max(100, MAX_SCORE_CELLS // max(1, cells))))
+    score_range = _score_range(prepared, columns.score) if columns.score else None
+    bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS
     return Plan(
         prepared, tuple(data.attributes), data.control, groupings, bins, score_range, frozenset(present)
     )
@@ -121,6 +133,26 @@ def _check_columns(spec: AuditSpec, table: ir.Table) -> None:
     for name in spec.data.control:
         if name not in table.columns:
             raise missing_column(name, table.columns, where="data.control")
+    attributes = [item.column or name for name, item in spec.data.attributes.items()]
+    for name in (*attributes, *spec.data.control, columns.label, columns.prediction):
+        kind = table[name].type() if name else None
+        if kind is not None and (kind.is_nested() or kind.is_binary()):
+            raise DataError(
+                f"column {name!r} holds {kind}, where one value a row is needed",
+                where="data.columns",
+                hint="Name a column of text, numbers, dates, or true and false.",
+            )
+
+
+def _absent(column: Any) -> Any:
+    return column.isnull() | column.isnan() if column.type().is_floating() else column.isnull()
+
+
+def _checked(expressions: dict[str, Any], role: str, value: Any, valid: Any) -> None:
+    """The value, 0 where it is not valid, and a flag for that: no sum then fails before it is told."""
+    sound = valid.fill_null(False)
+    expressions[role] = sound.ifelse(value, 0.0)
+    expressions[f"bad_{role}"] = ~sound
 
 
 def _number(table: ir.Table, name: str) -> Any:
@@ -177,9 +209,9 @@ def _score_range(table: ir.Table, name: str) -> tuple[float, float] | None:
         raise DataError(
             f"column {name!r} holds no score", where="data.columns.score", hint="Name another column."
         )
-    if row["nans"] or not (math.isfinite(low) and math.isfinite(high)):
+    if row["nans"] or not math.isfinite(high - low):
         raise DataError(
-            f"column {name!r} holds NaN or infinite scores ({row['nans']} NaN)",
+            f"column {name!r} holds scores that are NaN or infinite ({row['nans']} NaN)",
             where="data.columns.score",
             hint="Leave a missing score empty (NULL), or filter those rows.",
         )
@@ -228,7 +260,10 @@ def _check_decisions(spec: AuditSpec, found: dict[str, int]) -> None:
 
 
 def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
-    """The sum expressions; products are rounded to fixed point row by row."""
+    """The sum expressions; products are rounded to fixed point row by row.
+
+    Scores outside [0, 1] are binned and not summed: no metric reads them as probabilities.
+    """
     times = table.k if "count" in plan_.has else None
 
     def total(value: Any) -> Any:
@@ -243,15 +278,12 @@ def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
     if scored:
         for prefix, weight in weights.items():
             for suffix, value in (("s", table.s), ("ss", table.s * table.s)):
-                sums[prefix + suffix] = total(value if weight is None else value * weight)
+                summed = value if plan_.score_range is None else table.s * 0.0
+                sums[prefix + suffix] = total(summed if weight is None else summed * weight)
         sums |= {"low": table.s.min(), "high": table.s.max()}
-    if "weight" in plan_.has:
-        bad = table.w.isnull() | ~((table.w >= 0) & (table.w <= MAX_WEIGHT))
-        sums["bad_w"] = bad.cast("int64").sum()
-    if times is not None:
-        bad = table.k.isnull() | ~((table.k >= 0) & (table.k < 2.0**53)) | (table.k != table.k.floor())
-        sums["bad_k"] = bad.cast("int64").sum()
-        sums["lines"] = table.count()
+    for name in ("bad_w", "bad_k"):
+        if name in table.columns:
+            sums[name] = table[name].cast("int64").sum()
     return sums
 
 
@@ -296,6 +328,9 @@ def expressions(plan_: Plan) -> dict[str, list[ir.Table]]:
             if "cluster" in plan_.has:
                 table = table.mutate(bucket=_bucket(table.cluster))
                 keys = [*keys, "bucket"]
+            if scored:
+                table = table.mutate(bin=table.noscore.ifelse(-1, 0).cast("int64"))
+                keys = [*keys, "bin"]
             made["cells"].append(table.group_by(keys).aggregate(**_sums(plan_, table, scored=scored)))
     return made
 
@@ -350,7 +385,7 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
 def _clusters(plan_: Plan) -> int | None:
     if "cluster" not in plan_.has:
         return None
-    table = plan_.table
+    table = _audited(plan_.table)
     row = table.aggregate(n=table.cluster.nunique(), gaps=table.cluster.isnull().cast("int64").sum())
     found = row.to_pyarrow().to_pylist()[0]
     if found["gaps"]:
@@ -362,39 +397,71 @@ def _clusters(plan_: Plan) -> int | None:
     return int(found["n"])
 
 
+def _audited(table: ir.Table) -> ir.Table:
+    """The rows that are neither filtered out nor excluded for a missing attribute or prediction."""
+    if "keep" in table.columns:
+        table = table.filter(table.keep)
+    if "gap" in table.columns:
+        table = table.filter(~table.gap)
+    return table.filter(table.p.notnull()) if "p" in table.columns else table
+
+
 def _check_sums(table: pa.Table) -> None:
+    kept = decode.kept(table)
     for name, what, hint in (
         (
             "bad_w",
-            "weights that are missing, negative, not finite or over 1,000,000",
+            f"weights that are missing, negative, not finite or over {MAX_WEIGHT:,.0f}",
             "Divide the weights by a constant, or filter those rows.",
         ),
         (
             "bad_k",
-            "counts that are missing, negative or no whole numbers",
+            f"counts that are missing, negative, no whole numbers or over {MAX_COUNT:,.0f}",
             "A count column holds whole numbers of rows.",
         ),
     ):
         if name in table.column_names:
-            bad = int(integers(table[name]).sum()) if len(table) else 0
+            bad = int(integers(table[name])[kept].sum())
             if bad:
                 raise DataError(f"{bad} rows hold {what}", where="data.columns", hint=hint)
+    if "w2" not in table.column_names:
+        return
+    rows, squares = (int(integers(table[name].fill_null(0))[kept].sum()) for name in ("n", "w2"))
+    if squares < LEAST_SQUARE * rows:
+        raise DataError(
+            "the weights are all 0, or so small that their squares are lost to rounding",
+            where="data.columns.weight",
+            hint="Multiply them by a constant, so that they are near 1 on average.",
+        )
 
 
 def _with_median(counts: Counts, plan_: Plan, decoder: decode.Decoder, where: str) -> Counts:
     """The exact median of all scored rows, and the rows strictly above it."""
-    table = plan_.table
-    if "keep" in table.columns:
-        table = table.filter(table.keep)
+    table = _audited(plan_.table)
     with reading(where):
-        median = float(table.aggregate(m=table.s.median()).to_pyarrow().to_pylist()[0]["m"])
+        median = _counted_median(table) if "count" in plan_.has else _median(table)
         parts = []
         for grouping in plan_.groupings:
             rows = plan_.table.mutate(bin=(plan_.table.s > median).cast("int64"))
-            sums = dict(_sums(plan_, rows, scored=False).items())
+            sums = _sums(plan_, rows, scored=False)
             made = rows.group_by([*plan_.keys(grouping), "bin"]).aggregate(**sums).to_pyarrow()
             parts.append(decoder.cells(made, grouping)[0].merged())
     return replace(counts, median=median, above=tuple(parts))
+
+
+def _median(table: ir.Table) -> float:
+    return float(table.aggregate(m=table.s.median()).to_pyarrow().to_pylist()[0]["m"])
+
+
+def _counted_median(table: ir.Table) -> float:
+    """The middle score where a row stands for k people."""
+    scored = table.filter(table.s.notnull())
+    steps = scored.group_by("s").aggregate(k=scored.k.sum())
+    steps = steps.mutate(up_to=steps.k.cumsum(order_by=steps.s), whole=steps.k.sum())
+    lower = steps.s.min(where=2 * steps.up_to >= steps.whole)
+    upper = steps.s.min(where=2 * steps.up_to > steps.whole)
+    row = steps.aggregate(lower=lower, upper=upper).to_pyarrow().to_pylist()[0]
+    return (float(row["lower"]) + float(row["upper"])) / 2
 
 
 def describe(spec: AuditSpec, source: Source) -> str:

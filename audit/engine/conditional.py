@@ -41,14 +41,14 @@ def stratify(
     if len(groups) < 2:
         return None
     strata, k, n = tables.strata(metric, grouping)
-    keyword = held.reference_of(grouping, references)
+    keyword = held.reference_of(grouping, references, tables)
     if keyword in ("rest", "overall"):
         names = ("rest",) * len(groups)
         return Stratified(groups, names, strata, k, n, k.sum(axis=0) - k, n.sum(axis=0) - n)
     if keyword in held.KEYWORDS:
         chosen: int | None = held.largest(tables.groups(grouping).rows, groups)
     else:
-        chosen = groups.index(keyword) if keyword in groups else None
+        chosen = held.named(keyword, groups, grouping)
     if chosen is None:
         return None
     others = [index for index in range(len(groups)) if index != chosen]

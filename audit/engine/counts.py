@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit.errors import BundleError, DataError
@@ -78,9 +79,7 @@ class Cells:
             raise DataError("the counts were taken of different columns and cannot be added")
         if self.sums.keys() != other.sums.keys():
             raise DataError("the counts hold different sums (weights or scores) and cannot be added")
-        levels = tuple(
-            ordered({*mine, *theirs}) for mine, theirs in zip(self.levels, other.levels, strict=True)
-        )
+        levels = tuple(_joined(*pair) for pair in zip(self.levels, other.levels, strict=True))
         return Cells(
             self.names,
             levels,
@@ -97,6 +96,15 @@ def ordered(values: Iterable[str | None]) -> tuple[str | None, ...]:
     ('a', 'b', None)
     """
     return tuple(sorted(values, key=lambda value: (value is None, value or "")))
+
+
+def _joined(mine: tuple[str | None, ...], theirs: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """Levels of both: in their own order where they are the same values, as bins are; else sorted."""
+    longer = max(mine, theirs, key=len)
+    same = {*mine, *theirs} == {*longer}
+    known = [value for value in longer if value is not None]
+    kept_order = same and known == [value for value in (*mine, *theirs)[: len(known)] if value is not None]
+    return longer if kept_order else ordered({*mine, *theirs})
 
 
 def _recode(cells: Cells, levels: tuple[tuple[str | None, ...], ...]) -> npt.NDArray[np.int32]:
@@ -221,12 +229,12 @@ class Counts:
             meta = json.loads((table.schema.metadata or {})[b"harm-audit"])
             parts: dict[str, list[Cells]] = {"cells": [], "scores": [], "above": []}
             for index, described in enumerate(meta.pop("tables")):
-                chosen = table.filter(pa.compute.equal(table["table"], index))
+                chosen = table.filter(pc.equal(table["table"], index))
                 parts[described["kind"]].append(_from_arrow(chosen, described))
             values = {name: _tuples(meta[name]) for name in _META}
             tables = {kind: tuple(cells) for kind, cells in parts.items()}
             return Counts(**values, cells=tables["cells"], scores=tables["scores"], above=tables["above"])
-        except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise BundleError(
                 f"not a counts file: {error}", where="counts.parquet", hint="Make it with `harm-audit run`."
             ) from error

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 UNREADABLE = "unreadable line"
 _PLAIN = (("1", "0"), ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 _MISSING = -1
+_CONTINUOUS = {
+    "prediction": "A score, not a decision? Write `score: {column}` and give `threshold:`.",
+    "label": "A label of two classes is needed here; `{column}` measures something.",
+}
 
 
 def text(value: Any) -> str | None:
@@ -66,24 +70,31 @@ class Decoder:
 
     def learn(self, table: pa.Table) -> None:
         """Note which labels and predictions there are, and which of them is positive."""
-        chosen = _kept(table)
+        chosen = kept(table)
         for key, role in (("y", "label"), ("p", "prediction")):
             if key in table.column_names:
                 values, codes = _texts(table[key])
-                present = {values[code] for code in np.unique(codes[chosen & (codes >= 0)])}
-                self._seen[key] |= {value for value in present if value is not None and value.strip()}
+                present = [_decision(values[code]) for code in np.unique(codes[chosen & (codes >= 0)])]
+                self._seen[key] |= {value for value in present if value is not None}
                 self._decide(role, self._seen[key])
 
     def _decide(self, role: str, seen: set[str]) -> None:
         if role == "prediction" and self.spec.data.columns.prediction is None:
             self.positive[role] = "true"
             return
-        named = self.spec.data.positive_label if role == "label" else self.spec.data.positive_prediction
+        data = self.spec.data
+        named = _decision(data.positive_label if role == "label" else data.positive_prediction)
         shown = ", ".join(repr(value) for value in sorted(seen)[:12])
         where = f"data.columns.{role}"
         if not seen:
             raise DataError(
                 f"the {role} column is empty in every row", where=where, hint="Name another column."
+            )
+        if len(seen) > 2 and any(_fraction(value) for value in seen):
+            raise DataError(
+                f"the {role} column holds {len(seen)} distinct numbers, so it is no decision: {shown}",
+                where=where,
+                hint=_CONTINUOUS[role].format(column=getattr(data.columns, role)),
             )
         if role == "label" and len(seen) == 1:
             raise DataError(
@@ -169,10 +180,8 @@ class Decoder:
         if key not in table.column_names:
             return np.full(len(table), _MISSING, dtype=np.int64)
         values, codes = _texts(table[key])
-        flags = [
-            _MISSING if value is None or not value.strip() else int(value == self.positive[role])
-            for value in values
-        ]
+        decided = [_decision(value) for value in values]
+        flags = [_MISSING if value is None else int(value == self.positive[role]) for value in decided]
         lookup = np.array([*flags, _MISSING], dtype=np.int64)
         return lookup[codes]
 
@@ -209,7 +218,8 @@ class Decoder:
         return audited, excluded
 
 
-def _kept(table: pa.Table) -> npt.NDArray[np.bool_]:
+def kept(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which of the engine's cells the filter lets through."""
     return _flags(table["keep"]) if "keep" in table.column_names else np.ones(len(table), dtype=bool)
 
 
@@ -244,6 +254,26 @@ def _coded(
     places = {value: index for index, value in enumerate(levels)}
     lookup = np.array([*(places.get(value, 0) for value in values), places.get(None, 0)], dtype=np.int32)
     return levels, lookup[codes]
+
+
+def _decision(value: str | None) -> str | None:
+    """A label or prediction as it is compared: blank is missing, and 1.0 is 1 however it was written.
+
+    >>> [_decision(value) for value in ("1.0", "01", " ", "yes")]
+    ['1', '01', None, 'yes']
+    """
+    if value is None or not value.strip():
+        return None
+    whole, _, rest = value.partition(".")
+    return whole if rest and not rest.strip("0") and whole.lstrip("-").isdigit() else value
+
+
+def _fraction(value: str) -> bool:
+    """Whether the text is a number that is not whole."""
+    try:
+        return not float(value).is_integer()
+    except ValueError:
+        return False
 
 
 def _guess(seen: set[str]) -> str | None:

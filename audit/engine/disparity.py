@@ -45,7 +45,7 @@ def entries(rule: Rule, context: Context) -> list[Entry]:
 
 def _entry(place: _Place, fixed: str | None) -> Entry:
     """`fixed` is the reference that the rule's own definition names."""
-    keyword = fixed or reference_of(place.grouping, place.context.references)
+    keyword = fixed or reference_of(place.grouping, place.context.references, place.context.tables)
     if place.rule.comparison == "worst_group":
         return _alone(place)
     if place.rule.comparison == "pairs":

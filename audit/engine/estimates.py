@@ -119,7 +119,7 @@ def _reference(
     metric: str, grouping: tuple[str, ...], sample: Sample, tables: Tables, references: dict[str, str]
 ) -> tuple[Floats, Floats] | None:
     """The reference's rate and rows for each group; the reference itself gets none."""
-    keyword = held.reference_of(grouping, references)
+    keyword = held.reference_of(grouping, references, tables)
     if keyword in ("rest", "overall"):
         rest = tables.sample(metric, grouping, "rest")
         return rest.value, rest.effective
@@ -127,7 +127,7 @@ def _reference(
     if keyword in held.KEYWORDS:
         place: int | None = held.largest(tables.groups(grouping).rows, groups)
     else:
-        place = groups.index(keyword) if keyword in groups else None
+        place = held.named(keyword, groups, grouping)
     if place is None:
         return None
     rate = np.full(len(sample), sample.value[place])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audit.engine.groups import Floats
+from audit.engine.tables import Tables
 from audit.errors import SpecError
 from audit.registry import nearest
 from audit.result import Group, group_name
@@ -10,12 +11,28 @@ from audit.result import Group, group_name
 KEYWORDS = ("largest", "rest", "overall", "best")
 
 
-def reference_of(grouping: tuple[str, ...], references: dict[str, str]) -> str | tuple[str, ...]:
-    """A keyword, or the named values of all attributes; attributes that disagree fall back to `largest`."""
-    named = [references[name] for name in grouping]
-    if all(name not in KEYWORDS for name in named):
-        return tuple(named)
-    return named[0] if len(set(named)) == 1 else "largest"
+def reference_of(
+    grouping: tuple[str, ...], references: dict[str, str], tables: Tables
+) -> str | tuple[str, ...]:
+    """A keyword, or the values of the reference group.
+
+    In an intersection named values are joined by the largest group of each attribute that names
+    none; attributes that disagree otherwise fall back to `largest`.
+    """
+    asked = [references[name] for name in grouping]
+    if len(set(asked)) == 1 and asked[0] in KEYWORDS:
+        return asked[0]
+    if any(reference in KEYWORDS and reference != "largest" for reference in asked):
+        return "largest"
+    return tuple(
+        _largest_value(name, tables) if reference == "largest" else reference
+        for name, reference in zip(grouping, asked, strict=True)
+    )
+
+
+def _largest_value(attribute: str, tables: Tables) -> str:
+    groups = tables.groups((attribute,))
+    return group_name(groups.groups[largest(groups.rows, groups.groups)])
 
 
 def largest(sample_rows: Floats, groups: tuple[Group, ...]) -> int:

@@ -219,7 +219,7 @@ def _data(
         threshold=spec.data.threshold,
         weights=counts.weights,
         clusters=counts.clusters,
-        warnings=_warnings(spec, counts, tables, rules),
+        warnings=(() if source is None else source.notes) + _warnings(spec, counts, tables, rules),
     )
 
 

@@ -133,7 +133,7 @@ def _tenths(cells: Cells, index: Index, size: int, label: Index, weighted: bool)
 def bucket_means(cells: Cells, groups: Groups, what: str) -> tuple[Floats, Floats]:
     """By group and cluster bucket the sum of `residual` s − y, or of `squared` (s − y)², and its rows."""
     index, _ = place(cells, groups.grouping)
-    labelled = cells.keys["label"] >= 0
+    labelled = (cells.keys["label"] >= 0) & (cells.keys["bin"] >= 0)
     prefix = "w" if "w" in cells.sums else ""
     flat = (index * BUCKETS + cells.keys["bucket"])[labelled]
     y = cells.keys["label"][labelled].astype(np.float64)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import glob
-import gzip
 import hashlib
-import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ import pyarrow as pa
 from ibis.common.exceptions import IbisError
 from pyarrow import feather
 
+from audit.engine.textfile import load_text
 from audit.errors import AuditError, DataError, UsageError
 from audit.registry import nearest
 from audit.spec.secrets import redact
@@ -32,9 +30,6 @@ _JSON = {".jsonl", ".ndjson", ".json"}
 _ARROW = {".arrow", ".feather", ".ipc"}
 _DUCKDB = {".duckdb", ".ddb", ".db"}
 _KINDS = "CSV, TSV (also .gz), Parquet, JSON lines, Arrow/Feather, a DuckDB file, or a database URL"
-MAX_REJECTED_SHARE = 0.01
-"""More unreadable lines than this share of a text file is an error, not an exclusion."""
-_LINES_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,7 @@ class Source:
     files: tuple[Path, ...] = ()
     stamps: tuple[tuple[int, int], ...] = field(default=())
     """(size, mtime) of each file when it was opened."""
+    notes: tuple[str, ...] = ()
 
     def check_unchanged(self) -> None:
         """A DataError where a file was written to while it was being read."""
@@ -165,6 +161,7 @@ def _file(spec: AuditSpec, located: str) -> Source:
     stamps, names = _stamps(paths), [str(path) for path in paths]
     rejected: int = 0
     lines: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
     if kind in _DUCKDB:
         table, name = _database_table(connect_duckdb(names[0]), spec, located), "duckdb"
     else:
@@ -176,13 +173,13 @@ def _file(spec: AuditSpec, located: str) -> Source:
         elif kind in _ARROW:
             table, name = _arrow(connection, names), "arrow"
         elif kind in _TEXT:
-            table, rejected, lines = _text(connection, spec, paths, _TEXT[kind])
-            name = "csv"
+            text = load_text(connection, spec, paths, _TEXT[kind])
+            table, rejected, lines, notes, name = text.table, text.rejected, text.lines, text.notes, "csv"
         else:
             raise UsageError(
                 f"a file of an unknown kind: {paths[0].name}", where="data.source", hint=f"Expected {_KINDS}."
             )
-    return Source(table, name, located, _digest(paths), rejected, lines, paths, stamps)
+    return Source(table, name, located, _digest(paths), rejected, lines, paths, stamps, notes)
 
 
 def _paths(base: Path, located: str) -> tuple[Path, ...]:
@@ -221,97 +218,6 @@ def _digest(paths: tuple[Path, ...]) -> str:
 def _arrow(connection: Any, names: list[str]) -> ir.Table:
     tables = [feather.read_table(name, memory_map=True) for name in names]
     return connection.create_table("frame", ibis.memtable(pa.concat_tables(tables)), temp=True)
-
-
-def _header(path: Path, separator: str | None) -> tuple[list[str], str]:
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
-        raw = stream.readline(1 << 20)
-    try:
-        line = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            "is not UTF-8 text", where=path.name, hint="Save it as UTF-8, or as Parquet."
-        ) from error
-    if "\x00" in line or not line.strip():
-        raise DataError("has no header line", where=path.name, hint="The first line names the columns.")
-    if separator is None or (separator == "," and "," not in line):
-        separator = max(",;\t|", key=line.count)
-    names = next(csv.reader(io.StringIO(line), delimiter=separator))
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise DataError(f"two columns are called {doubled[0]!r}", where=path.name, hint="Rename one of them.")
-    return names, separator
-
-
-def _text(
-    connection: Any, spec: AuditSpec, paths: tuple[Path, ...], separator: str | None
-) -> tuple[ir.Table, int, tuple[int, ...]]:
-    """The columns that are needed, loaded once: a rejected line is then the same for every aggregate."""
-    names, separator = _header(paths[0], separator)
-    numeric = _numeric_columns(spec)
-    wanted = [name for name in names if name in _needed(spec)] if not _open_ended(spec) else names
-    types = {name: "DOUBLE" if name in numeric else "VARCHAR" for name in names}
-    quote = '"' + "'"
-    files = "[" + ", ".join(_literal(str(path)) for path in paths) + "]"
-    columns = "{" + ", ".join(f"{_literal(name)}: '{kind}'" for name, kind in types.items()) + "}"
-    scan = (
-        f"read_csv({files}, auto_detect=false, header=true, skip=0, delim={_literal(separator)}, "
-        f"quote={_literal(quote[0])}, escape={_literal(quote[0])}, columns={columns}, store_rejects=true, "
-        f"rejects_limit=0, null_padding=false, max_line_size=20000000)"
-    )
-    picked = ", ".join(_identifier(name) for name in wanted) or "1 AS one"
-    connection.raw_sql("ATTACH ':memory:' AS staging (COMPRESS)")
-    connection.raw_sql(f"CREATE TABLE staging.main.rows AS SELECT {picked} FROM {scan}")
-    lines = [
-        int(row[0])
-        for row in connection.raw_sql(
-            "SELECT DISTINCT line, file_id FROM reject_errors ORDER BY line"
-        ).fetchall()
-    ]
-    table = connection.table("rows", database=("staging", "main"))
-    read = int(table.count().execute()) + len(lines)
-    if lines and len(lines) > MAX_REJECTED_SHARE * read:
-        shown = ", ".join(str(line) for line in lines[:_LINES_KEPT])
-        raise DataError(
-            f"{len(lines)} of {read} lines cannot be read (the first: {shown})",
-            where=paths[0].name,
-            hint="A line has too few or too many fields, or text where a number is needed. Mend them.",
-        )
-    return table, len(lines), tuple(lines[:_LINES_KEPT])
-
-
-def _open_ended(spec: AuditSpec) -> bool:
-    return spec.data.filter is not None or spec.data.join is not None
-
-
-def _numeric_columns(spec: AuditSpec) -> set[str]:
-    columns = spec.data.columns
-    binned = {item.column or name for name, item in spec.data.attributes.items() if item.bins}
-    return binned | {name for name in (columns.score, columns.weight, columns.count) if name}
-
-
-def _needed(spec: AuditSpec) -> set[str]:
-    columns = spec.data.columns
-    roles = {
-        columns.label,
-        columns.prediction,
-        columns.score,
-        columns.weight,
-        columns.count,
-        columns.id,
-        columns.cluster,
-        columns.time,
-    }
-    attributes = {item.column or name for name, item in spec.data.attributes.items()}
-    return {name for name in roles if name} | attributes | set(spec.data.control)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _identifier(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
 
 
 def _database(spec: AuditSpec, located: str) -> Source:
@@ -371,16 +277,7 @@ def _joined(spec: AuditSpec, source: Source) -> Source:
         added = [name for name in right.columns if name not in left.columns]
         matched = left.left_join(right.select(join.on, *added), join.on)
         table = matched.select(*[left[name] for name in left.columns], *[matched[name] for name in added])
-    return Source(
-        table,
-        source.kind,
-        source.name,
-        source.digest,
-        source.rejected,
-        source.rejected_lines,
-        source.files,
-        source.stamps,
-    )
+    return replace(source, table=table)
 
 
 def _join_table(spec: AuditSpec, connection: Any) -> ir.Table:
