@@ -1,0 +1,235 @@
+"""Before anything is summed: the columns checked, and every key and value as an expression."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.types as ir
+
+from audit.engine.source import Source, missing_column, reading
+from audit.errors import DataError
+
+if TYPE_CHECKING:
+    from audit.spec import AuditSpec
+
+MAX_CELLS = 1_000_000
+"""Where the full cross of attributes could have more cells than this, each grouping is counted apart."""
+MAX_SCORE_CELLS = 2_000_000
+SCORE_BINS = 1000
+FEW_SCORE_BINS = 100
+"""Two sizes and none between, so that shards of one data set mostly agree on their bins."""
+MAX_WEIGHT = 2.0**16
+"""The square of a larger weight leaves 64 bits in fixed point."""
+MAX_COUNT = 2.0**32
+PROBE_ROWS = 20_000
+MAX_DECISIONS = 100
+"""A label or prediction of more distinct values than this is no decision."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be asked of the engine: the prepared table and its key expressions."""
+
+    table: ir.Table
+    attributes: tuple[str, ...]
+    control: tuple[str, ...]
+    groupings: tuple[tuple[str, ...], ...]
+    """One entry where the full cross is counted, else one a grouping."""
+    bins: int
+    score_range: tuple[float, float] | None
+    """None where scores lie in [0, 1] and are binned by logit."""
+    has: frozenset[str]
+    """Roles present: label, prediction, score, weight, count, cluster."""
+
+    def keys(self, grouping: tuple[str, ...]) -> list[str]:
+        names = [f"a{self.attributes.index(name)}" for name in grouping]
+        names += [f"c{index}" for index in range(len(self.control))]
+        flags = [name for name in ("keep", "gap", "noscore") if name in self.table.columns]
+        return [*names, *(key for key in ("y", "p") if key in self.table.columns), *flags]
+
+
+def plan(spec: AuditSpec, source: Source) -> Plan:
+    """Check the columns and prepare the expressions; reads a probe of rows, and the scores' range."""
+    data, columns = spec.data, spec.data.columns
+    table = source.table
+    _check_columns(spec, table)
+    if data.filter is not None:
+        with reading("data.filter"):
+            table = table.alias("audited").sql(f"SELECT *, ({data.filter}) AS audit_keep FROM audited")
+    kept = table["audit_keep"].cast("boolean").fill_null(False) if data.filter is not None else None
+    expressions: dict[str, Any] = {}
+    for index, (name, item) in enumerate(data.attributes.items()):
+        held = table[item.column or name]
+        expressions[f"a{index}"] = _binned(held, item.bins, name) if item.bins else held
+    for index, name in enumerate(data.control):
+        expressions[f"c{index}"] = table[name]
+    if columns.label:
+        expressions["y"] = table[columns.label]
+    if columns.prediction:
+        expressions["p"] = table[columns.prediction]
+    elif columns.score and data.threshold is not None:
+        expressions["p"] = _number(table, columns.score) >= data.threshold
+    if kept is not None:
+        expressions["keep"] = kept
+    if data.missing == "exclude":
+        expressions["gap"] = ibis.or_(*(_absent(expressions[f"a{i}"]) for i in range(len(data.attributes))))
+    if columns.score:
+        score = _number(table, columns.score)
+        expressions["s"] = score if kept is None else kept.ifelse(score, ibis.null("float64"))
+        expressions["noscore"] = expressions["s"].isnull()
+    if columns.weight:
+        weight = _number(table, columns.weight)
+        _checked(expressions, "w", weight, (weight >= 0) & (weight <= MAX_WEIGHT))
+    if columns.count:
+        rows = _number(table, columns.count)
+        bounded = ((rows >= 0) & (rows <= MAX_COUNT)).ifelse(rows, 0.5)
+        _checked(expressions, "k", rows, bounded == bounded.floor())
+    if columns.cluster:
+        expressions["cluster"] = _cluster_text(table, columns.cluster)
+    prepared = table.select(**expressions)
+    present = [
+        role
+        for role in ("label", "prediction", "score", "weight", "count", "cluster")
+        if getattr(columns, role)
+    ]
+    if "p" in expressions:
+        present.append("prediction")
+    groupings, cells = _groupings(spec, prepared)
+    score_range = _score_range(prepared, columns.score) if columns.score else None
+    bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS
+    return Plan(
+        prepared, tuple(data.attributes), data.control, groupings, bins, score_range, frozenset(present)
+    )
+
+
+def _check_columns(spec: AuditSpec, table: ir.Table) -> None:
+    columns = spec.data.columns
+    for role in ("label", "prediction", "score", "weight", "count", "id", "cluster", "time"):
+        name = getattr(columns, role)
+        if name and name not in table.columns:
+            raise missing_column(name, table.columns, where=f"data.columns.{role}")
+    for name, item in spec.data.attributes.items():
+        if (item.column or name) not in table.columns:
+            raise missing_column(item.column or name, table.columns, where=f"data.attributes.{name}")
+    for name in spec.data.control:
+        if name not in table.columns:
+            raise missing_column(name, table.columns, where="data.control")
+    attributes = [item.column or name for name, item in spec.data.attributes.items()]
+    for name in (*attributes, *spec.data.control, columns.label, columns.prediction):
+        kind = table[name].type() if name else None
+        if kind is not None and (kind.is_nested() or kind.is_binary()):
+            raise DataError(
+                f"column {name!r} holds {kind}, where one value a row is needed",
+                where="data.columns",
+                hint="Name a column of text, numbers, dates, or true and false.",
+            )
+
+
+def _absent(column: Any) -> Any:
+    return column.isnull() | column.isnan() if column.type().is_floating() else column.isnull()
+
+
+def _checked(expressions: dict[str, Any], role: str, value: Any, valid: Any) -> None:
+    """The value, 0 where it is not valid, and a flag for that: no sum then fails before it is told."""
+    sound = valid.fill_null(False)
+    expressions[role] = sound.ifelse(value, 0.0)
+    expressions[f"bad_{role}"] = ~sound
+
+
+def _number(table: ir.Table, name: str) -> Any:
+    column = table[name]
+    if not column.type().is_numeric() or column.type().is_boolean():
+        raise DataError(
+            f"column {name!r} holds {column.type()}, where numbers are needed",
+            where="data.columns",
+            hint="Name a numeric column.",
+        )
+    return column.cast("float64")
+
+
+def _binned(column: Any, bins: tuple[float, ...], name: str) -> Any:
+    if not column.type().is_numeric():
+        raise DataError(
+            f"attribute {name!r} has bins, and its column holds {column.type()}",
+            where=f"data.attributes.{name}",
+            hint="Bins need a numeric column; leave them out for text.",
+        )
+    number = column.cast("float64")
+    valid = number.notnull() & ~number.isnan()
+    steps = [(valid & (number < edge), index) for index, edge in enumerate(bins)]
+    return ibis.cases(*steps, (valid, len(bins)), else_=ibis.null("int64"))
+
+
+def _cluster_text(table: ir.Table, name: str) -> Any:
+    column = table[name]
+    if column.type().is_floating() or column.type().is_decimal():
+        raise DataError(
+            f"cluster column {name!r} holds {column.type()}: its text differs by engine",
+            where="data.columns.cluster",
+            hint="Use an integer or text id.",
+        )
+    return column.cast("string")
+
+
+def _score_range(table: ir.Table, name: str) -> tuple[float, float] | None:
+    with reading(f"column {name}"):
+        nans = table.s.isnan().cast("int64").sum()
+        asked = table.aggregate(low=table.s.min(), high=table.s.max(), nans=nans)
+        row = asked.to_pyarrow().to_pylist()[0]
+    low, high = row["low"], row["high"]
+    if low is None:
+        raise DataError(
+            f"column {name!r} holds no score", where="data.columns.score", hint="Name another column."
+        )
+    if row["nans"] or not math.isfinite(high - low):
+        raise DataError(
+            f"column {name!r} holds scores that are NaN or infinite ({row['nans']} NaN)",
+            where="data.columns.score",
+            hint="Leave a missing score empty (NULL), or filter those rows.",
+        )
+    return None if low >= 0 and high <= 1 else (low, high)
+
+
+def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...], ...], int]:
+    """The full cross, or each grouping apart where the cross could be too large; and cells to expect."""
+    names = tuple(spec.data.attributes)
+    probe = table.limit(PROBE_ROWS)
+    asked = {f"a{index}": probe[f"a{index}"].nunique() for index in range(len(names))}
+    asked |= {f"c{index}": probe[f"c{index}"].nunique() for index in range(len(spec.data.control))}
+    asked |= {key: probe[key].nunique() for key in ("y", "p") if key in table.columns}
+    with reading(spec.data.source or "the frame"):
+        found = probe.aggregate(rows=probe.count(), **asked).to_pyarrow().to_pylist()[0]
+    _check_decisions(spec, found)
+    strata = math.prod(found[f"c{index}"] + 1 for index in range(len(spec.data.control)))
+    width = {name: found[f"a{index}"] + 1 for index, name in enumerate(names)}
+    depth = min(spec.data.intersections, len(names))
+    if 4 * strata * math.prod(width.values()) <= MAX_CELLS:
+        return (names,), 4 * strata * math.prod(width.values())
+    apart = [grouping for size in range(1, depth + 1) for grouping in itertools.combinations(names, size)]
+    return tuple(apart), 4 * strata * max(math.prod(width[name] for name in grouping) for grouping in apart)
+
+
+def _check_decisions(spec: AuditSpec, found: dict[str, int]) -> None:
+    if found["rows"] == 0:
+        raise DataError(
+            "has no rows",
+            where=spec.data.source or "the frame",
+            hint="Write one row a decision under the header.",
+        )
+    columns = spec.data.columns
+    if columns.prediction and found["p"] > MAX_DECISIONS:
+        raise DataError(
+            f"prediction {columns.prediction!r} has {found['p']} distinct values in {found['rows']} rows",
+            where="data.columns.prediction",
+            hint="A score, not a decision? Write `score: " + columns.prediction + "` and give `threshold:`.",
+        )
+    if columns.label and found["y"] > MAX_DECISIONS:
+        raise DataError(
+            f"label column {columns.label!r} has {found['y']} distinct values in {found['rows']} rows",
+            where="data.columns.label",
+            hint="A label of two classes is needed here.",
+        )
