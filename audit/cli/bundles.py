@@ -55,14 +55,13 @@ def headline(result: AuditResult, decision: Decision) -> str:
 def echo_reasons(decision: Decision) -> None:
     """The reasons, worst first, each with the next step; then what is waived."""
     for reason in decision.reasons[:SHOWN]:
-        output.echo(
-            f"  {reason.verdict.value} ({output.one_line(reason.id, 60)}): {output.one_line(reason.text)}"
-        )
-        output.echo(f"    → {output.one_line(reason.next_step)}")
+        words = f"{reason.verdict.value} ({output.one_line(reason.id, 60)}): {reason.text}"
+        output.echo(output.paragraph(words, indent="    ", first="  "))
+        output.echo(output.paragraph(reason.next_step, indent="      ", first="    → "))
     if len(decision.reasons) > SHOWN:
         output.echo(f"  And {len(decision.reasons) - SHOWN} more.")
     for words in decision.waived[:SHOWN]:
-        output.echo(f"  waived ({output.one_line(words)})")
+        output.echo(output.paragraph(f"waived ({words})", indent="    ", first="  "))
     if decision.rests_on_waivers:
         output.echo("  This verdict rests on waivers.")
 

@@ -6,9 +6,10 @@ import difflib
 import json
 import os
 import sys
+import textwrap
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -149,12 +150,11 @@ def _width(text: str) -> int:
     )
 
 
-def table(header: Sequence[tuple[str, int, bool]], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table; the header's entries are (title, width, right-aligned)."""
-    yield " ".join(cell(title, width, right=right) for title, width, right in header).rstrip()
-    for row in rows:
-        line = (cell(text, width, right=right) for text, (_, width, right) in zip(row, header, strict=True))
-        yield " ".join(line).rstrip()
+def paragraph(text: str, *, indent: str = "", first: str | None = None) -> str:
+    """`text` on one paragraph of the terminal's width, its lines indented, the first as `first` says."""
+    flat = one_line(text, 2000)
+    lead = indent if first is None else first
+    return textwrap.fill(flat, columns(), initial_indent=lead, subsequent_indent=indent)
 
 
 @contextmanager

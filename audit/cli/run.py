@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from audit import bundle, gate
 from audit.cli import bundles, output
 from audit.gate import Decision
-from audit.report.numbers import decimals, figure, interval
+from audit.report.numbers import decimals, figure, interval, wrap
 from audit.report.outcome import Outcome, outcomes, worst_first
 from audit.result import AuditResult
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from audit.api import Audit
 
 DEFAULT_OUT = Path("evidence")
-ROWS = 20
+ROWS = 12
 """Findings in the table; the report has them all."""
-LEAST = {"verdict": 14, "rule": 10, "group": 20, "value": 6, "interval": 14, "bound": 11}
+LEAST = {"verdict": 14, "rule": 12, "group": 18, "value": 6, "interval": 14, "bound": 11}
 """Widths of the table's columns: 80 with the gaps between them. A wider terminal widens two of them."""
 RIGHT = ("value",)
+WRAPPED = {1: "rule", 2: "group"}
+"""Columns whose texts go on in a next line, by position."""
+LINES = 4
 
 
 @click.command("run", short_help="Audit by audit.yaml and write the evidence bundle.")
@@ -124,19 +128,30 @@ def tell(result: AuditResult, decision: Decision, out: Path, bundle_id: str, *, 
 
 
 def findings_table(found: list[Outcome], columns: int) -> list[str]:
-    """The table's lines, none wider than `columns`, which is at least 80."""
+    """The table's lines, none wider than `columns`, which is at least 80; long names take more lines."""
     spare = columns - sum(LEAST.values()) - (len(LEAST) - 1)
     widths = {
         **LEAST,
         "group": LEAST["group"] + spare * 2 // 3,
         "rule": LEAST["rule"] + spare - spare * 2 // 3,
     }
-    header = [(title, width, title in RIGHT) for title, width in widths.items()]
-    title, *lines = output.table(header, [_row(outcome) for outcome in found])
-    return [
-        output.style(title, bold=True),
-        *(_coloured(line, outcome) for line, outcome in zip(lines, found, strict=True)),
-    ]
+    lines = [output.style(_line(list(widths), widths), bold=True)]
+    for outcome in found:
+        cells = _row(outcome)
+        wrapped = [wrap(cells[place], widths[name])[:LINES] for place, name in WRAPPED.items()]
+        for number, (rule, group) in enumerate(zip_longest(*wrapped, fillvalue="")):
+            shown = cells if number == 0 else [""] * len(cells)
+            line = _line([shown[0], rule, group, *shown[3:]], widths)
+            lines.append(_coloured(line, outcome) if number == 0 else line)
+    return lines
+
+
+def _line(cells: list[str], widths: dict[str, int]) -> str:
+    fitted = (
+        output.cell(text, width, right=name in RIGHT)
+        for text, (name, width) in zip(cells, widths.items(), strict=True)
+    )
+    return " ".join(fitted).rstrip()
 
 
 def _row(outcome: Outcome) -> list[str]:

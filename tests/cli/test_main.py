@@ -235,7 +235,9 @@ class TestInAProcess:
             env=ENVIRONMENT,
             text=True,
         )
-        time.sleep(1.5)  # the spec is a pipe that nobody writes to: the run waits there
+        assert running.stderr is not None
+        assert running.stderr.readline().startswith("Auditing by slow.yaml")
+        time.sleep(0.2)  # the spec is a pipe that nobody writes to: the run waits there
         running.send_signal(signal.SIGINT)
         said, errors = running.communicate(timeout=20)
         assert running.returncode == 130, errors
