@@ -17,8 +17,8 @@ LEFT, PANEL, RIGHT = 230, 370, 260
 NAME_COLUMNS = 30
 LINE, ROW, HEAD = 16, 28, 40
 VALUE_AT, N_AT, WORD_AT = 62, 128, 142
-_REACH = 4.0
-"""How far beyond the outermost value or bound a ratio's axis may follow an interval, as a factor."""
+_REACH = {"log": 2.0, "linear": 0.25}
+"""How far beyond the outermost value or bound an axis follows an interval: a factor, or a distance."""
 
 VERDICT_MARKS = {
     "violation": ("triangle-up", "var(--violation)", "var(--violation)"),
@@ -107,10 +107,10 @@ def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
     fixed = [v for v in (axis.lower, axis.upper, axis.parity, *(r.value for r in rows)) if v is not None]
     if axis.log:
         fixed = [v for v in fixed if v > 0] or [1.0]
-        floor, roof = min(fixed) / _REACH, max(fixed) * _REACH
+        floor, roof = min(fixed) / _REACH["log"], max(fixed) * _REACH["log"]
     else:
-        floor, roof = (-1.0, 1.0) if min(fixed, default=0) < 0 or axis.parity == 0 else (0.0, 1.0)
-        floor, roof = min([floor, *fixed]), max([roof, *fixed])
+        fixed = fixed or [0.0]
+        floor, roof = min(fixed) - _REACH["linear"], max(fixed) + _REACH["linear"]
     ends = [min(roof, max(floor, v)) for r in rows for v in (*r.thin, *r.thick) if v is not None]
     low, high = min([*fixed, *ends], default=0.0), max([*fixed, *ends], default=1.0)
     if axis.log:

@@ -26,6 +26,8 @@ def clean(text: str, limit: int | None = NAME_LIMIT) -> str:
     """
     if limit is not None and len(text) > limit:
         text = text[: limit - 1] + "…"
+    if text.isascii() and text.isprintable():
+        return text
     return "".join("\ufffd" if c in _REPLACED or unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
 
 
@@ -107,15 +109,15 @@ def rows(n: float | None) -> str:
 
 
 def p_words(p: float | None) -> str:
-    """A p value to two digits.
+    r"""A p value to two digits.
 
     >>> p_words(0.0312), p_words(1e-9), p_words(1.0), p_words(None)
-    ('0.031', '< 0.0001', '1', '–')
+    ('0.031', '<\u202f0.0001', '1', '–')
     """
     if p is None:
         return "–"
     if p < 1e-4:
-        return "< 0.0001"
+        return f"<{NARROW}0.0001"
     if p >= 0.1:
         return "1" if p >= 0.995 else f"{p:.2f}"
     return f"{p:.2g}"

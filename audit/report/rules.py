@@ -117,16 +117,19 @@ def _view(case: Case, rule: Rule, judged: list[Judged], room: int) -> RuleView:
 
 
 def foremost(judged: list[Judged], most: int) -> list[Judged]:
-    """The `most` that matter: violations, then the undecided, by evidence; in the result's order."""
+    """The `most` that matter, in the result's order: violations, then the undecided, by evidence.
+
+    Among the undecided, those that could be judged come before those with too few rows.
+    """
     if len(judged) <= most:
         return judged
     order = {Verdict.VIOLATION: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
 
-    def rank(index: int) -> tuple[bool, int, float, float, float]:
+    def rank(index: int) -> tuple[bool, int, bool, float, float, float]:
         item = judged[index]
         small = item.row.reported_only and item.finding.verdict is not Verdict.VIOLATION
         p, raw, _ = item.strength
-        return (small, order[item.finding.verdict], p, raw, -item.row.n)
+        return (small, order[item.finding.verdict], item.row.blocked is not None, p, raw, -item.row.n)
 
     return [judged[i] for i in sorted(sorted(range(len(judged)), key=rank)[:most])]
 

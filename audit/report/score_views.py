@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import islice
 
 from audit.report import numbers, words
 from audit.report.facts import Case
@@ -12,7 +14,7 @@ from audit.report.scores import Swept, calibration, roc, sweep
 from audit.report.svg import Drawing, draw
 from audit.result import ScoreBins, group_name
 
-SWEEP_ROWS = 20
+SWEEP_ROWS = 10
 """Thresholds in the table of a sweep."""
 
 
@@ -40,7 +42,7 @@ class ScoreFigure:
 
 
 def score_figures(case: Case) -> tuple[ScoreFigure, ...]:
-    """Every score plot, attribute by attribute; none where no scores were read."""
+    """Every score plot, kind by kind and attribute by attribute; none where no scores were read."""
     by_grouping: dict[tuple[str, ...], list[ScoreBins]] = defaultdict(list)
     for bins in case.result.score_bins:
         if len(bins.grouping) == 1 and not case.withheld.group(bins.grouping, bins.group):
@@ -58,7 +60,8 @@ def score_figures(case: Case) -> tuple[ScoreFigure, ...]:
             )
             if figure is not None
         ]
-    return tuple(found)
+    kinds = ("calibration", "sweep", "roc")
+    return tuple(sorted(found, key=lambda figure: kinds.index(figure.kind)))
 
 
 def _rows(bins: ScoreBins) -> float:
@@ -66,11 +69,11 @@ def _rows(bins: ScoreBins) -> float:
 
 
 def _calibration(case: Case, anchor: str, attribute: str, groups: list[ScoreBins]) -> ScoreFigure | None:
-    curves = [(b, [c for c in calibration(b) if not case.withheld.count(c.n)]) for b in groups]
-    curves = [(b, curve) for b, curve in curves if curve]
-    if not curves:
+    labelled = [b for b in groups if any(b.positives) or any(b.negatives)]
+    curves = ((b, [c for c in calibration(b) if not case.withheld.count(c.n)]) for b in labelled)
+    shown = list(islice(((b, curve) for b, curve in curves if curve), PANELS))
+    if not shown:
         return None
-    shown = curves[:PANELS]
     spec = panels(
         [
             (
@@ -97,16 +100,15 @@ def _calibration(case: Case, anchor: str, attribute: str, groups: list[ScoreBins
     )
     table = ScoreTable(("group", "mean_score", "share", "interval", "n"), rows)
     return ScoreFigure(
-        anchor, "calibration", attribute, len(curves), len(shown), draw(spec, figure=anchor), table
+        anchor, "calibration", attribute, len(labelled), len(shown), draw(spec, figure=anchor), table
     )
 
 
 def _roc(anchor: str, attribute: str, groups: list[ScoreBins]) -> ScoreFigure | None:
-    curves = [(b, list(roc(b))) for b in groups]
-    curves = [(b, curve) for b, curve in curves if curve]
-    if not curves:
+    both = [b for b in groups if any(b.positives) and any(b.negatives)]
+    if not both:
         return None
-    shown = curves[:PANELS]
+    shown = [(b, list(roc(b))) for b in both[:PANELS]]
     spec = panels(
         [(numbers.name(b.group), curve, []) for b, curve in shown],
         x_title=words.words()["axis"]["roc_x"],
@@ -118,7 +120,7 @@ def _roc(anchor: str, attribute: str, groups: list[ScoreBins]) -> ScoreFigure | 
         for b, curve in shown
     )
     table = ScoreTable(("group", "at_5", "at_10", "at_20", "at_50"), rows)
-    return ScoreFigure(anchor, "roc", attribute, len(curves), len(shown), draw(spec, figure=anchor), table)
+    return ScoreFigure(anchor, "roc", attribute, len(both), len(shown), draw(spec, figure=anchor), table)
 
 
 def _at(curve: list[Point], fpr: float) -> float:
@@ -156,7 +158,7 @@ def _sweep(case: Case, anchor: str, attribute: str, groups: list[ScoreBins]) -> 
     spec = sweeps(
         charts, threshold=case.result.data.threshold, x_title=said["threshold"], in_use=said["in_use"]
     )
-    step = max(1, len(base) // SWEEP_ROWS)
+    step = max(1, math.ceil(len(base) / SWEEP_ROWS))
     rows = tuple(
         (
             numbers.figure(base[i].threshold, 2),
