@@ -28,7 +28,8 @@ NOW = datetime(2026, 12, 31, tzinfo=UTC)
 MAPPING = Mapping({name: Attribute(name) for name in ("sex", "region", "age")}, person="person")
 SOURCE = """
     SELECT 'e' || (i // 2) AS event_id, 'p' || (i // 4) AS person,
-        strftime(TIMESTAMP '2026-01-01' + INTERVAL 1 SECOND * ((i // 2) % 5000000), '%Y-%m-%dT%H:%M:%SZ') AS event_time,
+        strftime(TIMESTAMP '2026-01-01' + INTERVAL 1 SECOND * ((i // 2) % 5000000), '%Y-%m-%dT%H:%M:%SZ')
+            AS event_time,
         CASE WHEN i % 2 = 0 THEN ['F', 'M'][1 + (hash(i) % 2)::INT] END AS sex,
         CASE WHEN i % 2 = 0 THEN 'r' || (hash(i + 1) % 10) END AS region,
         CASE WHEN i % 2 = 0 THEN 18 + hash(i + 2) % 60 END AS age,

@@ -63,10 +63,11 @@ def signed_excess(comparison: str, side: str, bound: Array, group: Array, refere
     return excess if side == "above" else -excess
 
 
-def stakes(comparison: str, side: str, bound: ArrayLike) -> Array:
+def stakes(comparison: str, side: str, bound: ArrayLike, *, boldest: bool = False) -> Array:
     """The bets λ for a bound: the grid, scaled down where one block could lose more than is owned.
 
-    A block loses at most λ·(1 + bound) or λ·max(1, bound), so the wealth stays positive. Shape:
+    A block loses at most λ·(1 + bound) or λ·max(1, bound), so the wealth stays positive. `boldest`
+    scales the grid up as well, to the most that is safe: means of many rows vary little. Shape:
     that of `bound` with one axis of bets added.
     """
     value = np.asarray(bound, float)
@@ -74,7 +75,9 @@ def stakes(comparison: str, side: str, bound: ArrayLike) -> Array:
         worst = 1 + (value if side == "above" else -value)
     else:
         worst = value if side == "above" else np.ones_like(value)
-    scale = np.minimum(1.0, SAFE_STAKE / LAMBDAS[-1] / np.maximum(worst, 1e-12))
+    scale = SAFE_STAKE / LAMBDAS[-1] / np.maximum(worst, SAFE_STAKE)
+    if not boldest:
+        scale = np.minimum(1.0, scale)
     return np.asarray(np.asarray(LAMBDAS) * scale[..., None])
 
 
@@ -127,7 +130,7 @@ def window_increments(comparison: str, side: str, bound: ArrayLike, counts: Arra
         reference = n[..., 2] / np.maximum(n[..., 3], 1)
         seen = (n[..., 1] > 0) & (n[..., 3] > 0)
     excess = signed_excess(comparison, side, value, group, reference)
-    lam = stakes(comparison, side, value)
+    lam = stakes(comparison, side, value, boldest=True)
     return np.where(seen[..., None], np.log1p(lam * excess[..., None]), 0.0)
 
 

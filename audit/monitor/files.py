@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from audit.errors import DataError
-from audit.monitor.events import Mapping, Normaliser
+from audit.monitor.events import Mapping as EventMapping
+from audit.monitor.events import Normaliser
 from audit.monitor.ledger import Ledger, Received
 
 CHUNK_BYTES = 32 * 2**20
@@ -30,7 +32,7 @@ class Chunk:
     position: int
 
 
-def ingest_folder(ledger: Ledger, folder: Path, mapping: Mapping, *, now: datetime) -> list[Received]:
+def ingest_folder(ledger: Ledger, folder: Path, mapping: EventMapping, *, now: datetime) -> list[Received]:
     """Every file of a watched folder, in the order of names, from where each was left."""
     normaliser = Normaliser(mapping)
     paths = sorted(p for p in folder.iterdir() if p.suffix in READERS and not p.name.startswith("."))
@@ -91,6 +93,11 @@ def json_table(lines: pa.Array, normaliser: Normaliser) -> pa.Table:
         connection.unregister("lines")
 
 
+def events_table(events: Sequence[Mapping[str, object]], normaliser: Normaliser) -> pa.Table:
+    """Events that were parsed elsewhere (a request's body) as a raw table."""
+    return json_table(pa.array([json.dumps(event) for event in events], pa.large_string()), normaliser)
+
+
 def _path(column: str) -> str:
     parts = "".join('."' + part.replace('"', '\\"') + '"' for part in column.split("."))
     return "'$" + parts.replace("'", "''") + "'"
@@ -132,7 +139,7 @@ def _csv(path: Path, offset: int, normaliser: Normaliser, whole: bool) -> Iterat
         yield Chunk(_csv_table(data, names, normaliser.mapping), end)
 
 
-def _csv_table(data: bytes, names: list[str], mapping: Mapping) -> pa.Table:
+def _csv_table(data: bytes, names: list[str], mapping: EventMapping) -> pa.Table:
     ragged = 0
 
     def skip(_: object) -> str:
@@ -191,7 +198,7 @@ def _as_text(table: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _raw(table: pa.Table, mapping: Mapping, malformed: int) -> pa.Table:
+def _raw(table: pa.Table, mapping: EventMapping, malformed: int) -> pa.Table:
     """The table under the mapping's names, absent columns null, and a row of fault per malformed line."""
     nothing = pa.nulls(table.num_rows, pa.string())
     known = set(table.column_names)

@@ -193,10 +193,10 @@ def test_the_change_is_dated():
 def test_window_blocks_bet_on_the_windows_difference():
     counts = np.array([[30, 100, 90, 200], [0, 0, 5, 10]])
     got = ev.window_increments("difference", "above", 0.02, counts)
-    assert got[0] == pytest.approx(np.log1p(np.array(ev.LAMBDAS) * (0.3 - 0.45 - 0.02)))
+    assert got[0] == pytest.approx(np.log1p(np.array(ev.LAMBDAS) * 1.5 / 1.02 * (0.3 - 0.45 - 0.02)))
     assert not got[1].any()
     rate = ev.window_increments("rate", "below", 0.4, counts[:1, :2])
-    assert rate[0] == pytest.approx(np.log1p(np.array(ev.LAMBDAS) * (0.4 - 0.3)))
+    assert rate[0] == pytest.approx(np.log1p(np.array(ev.LAMBDAS) * 1.5 / 0.96 * (0.4 - 0.3)))
 
 
 @pytest.mark.parametrize("log_e", [[5.0, 3.0, 1.0, -2.0], [2.0, 4.4, 4.4, 3.9], [0.0], []])
