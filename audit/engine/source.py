@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import glob
+import gzip
 import hashlib
 import os
+import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,7 +54,9 @@ class Source:
 
     def check_unchanged(self) -> None:
         """A DataError where a file was written to while it was being read."""
-        if _stamps(self.files) != self.stamps:
+        with reading(self.name):
+            now = _stamps(self.files)
+        if now != self.stamps:
             raise DataError(
                 "the file changed while it was being read",
                 where=self.name,
@@ -83,10 +89,14 @@ def open_source(spec: AuditSpec, *, frame: Any = None) -> Source:
 def reading(where: str) -> Iterator[None]:
     """Turn whatever an engine raises while reading into a DataError that says where."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # What one library deprecates of another's is neither the reader's fault nor the audit's.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     except AuditError:
         raise
-    except (OSError, IbisError, ValueError, TypeError, ArithmeticError) as error:
+    except _UNREADABLE as error:
         raise _unreadable(error, where) from error
     except Exception as error:
         if type(error).__module__.split(".")[0] not in ENGINES:
@@ -94,6 +104,17 @@ def reading(where: str) -> Iterator[None]:
         raise _unreadable(error, where) from error
 
 
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    IbisError,
+    csv.Error,
+    zlib.error,
+    pa.ArrowException,
+)
 ENGINES = {"_duckdb", "duckdb", "psycopg", "pyarrow", "pyspark", "py4j", "sqlglot", "polars"}
 
 
@@ -158,6 +179,7 @@ def _file(spec: AuditSpec, located: str) -> Source:
         raise DataError(
             "the file is empty", where=located, hint="Write one row a decision, with a header line."
         )
+    _check_gzip(paths)
     stamps, names = _stamps(paths), [str(path) for path in paths]
     rejected: int = 0
     lines: tuple[int, ...] = ()
@@ -213,6 +235,15 @@ def _digest(paths: tuple[Path, ...]) -> str:
         with path.open("rb") as stream:
             digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _check_gzip(paths: tuple[Path, ...]) -> None:
+    """Read to the end: DuckDB takes a file that was cut off for a shorter one."""
+    for path in paths:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path) as stream:
+                while stream.read(1 << 20):
+                    pass
 
 
 def _arrow(connection: Any, names: list[str]) -> ir.Table:
@@ -285,10 +316,25 @@ def _join_table(spec: AuditSpec, connection: Any) -> ir.Table:
     assert join is not None
     if join.table is not None:
         return connection.table(join.table)
-    path = _paths(spec.base, str(join.source))[0]
+    if connection.name != "duckdb":
+        raise UsageError(
+            "a file cannot be joined to a table of another database",
+            where="data.join.source",
+            hint="Name a table of the same connection as data.join.table.",
+        )
+    located = join.resolved_source()
+    path = _paths(spec.base, str(located))[0]
     if path.suffix.lower() in (".parquet", ".pq"):
         return connection.read_parquet(str(path))
-    return connection.read_csv(str(path), all_varchar=True, header=True, skip=0)
+    loaded = load_text(connection, spec, (path,), _TEXT.get(path.suffix.lower()), name="joined")
+    if loaded.rejected:
+        shown = ", ".join(str(line) for line in loaded.lines)
+        raise DataError(
+            f"{loaded.rejected} lines cannot be read (the first: {shown})",
+            where=path.name,
+            hint="Mend them: people without a line there would have no attribute.",
+        )
+    return loaded.table
 
 
 def missing_column(name: str, columns: Any, *, where: str) -> UsageError:

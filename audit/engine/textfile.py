@@ -86,31 +86,36 @@ def _columns(paths: tuple[Path, ...], separator: str | None) -> tuple[list[str],
     return made, found, notes
 
 
-def load_text(connection: Any, spec: AuditSpec, paths: tuple[Path, ...], separator: str | None) -> TextTable:
-    """The columns that are needed, loaded once: a rejected line is then the same for every aggregate."""
+def load_text(
+    connection: Any, spec: AuditSpec, paths: tuple[Path, ...], separator: str | None, *, name: str = "staging"
+) -> TextTable:
+    """The columns that are needed, loaded once: a rejected line is then the same for every aggregate.
+
+    `name` is the place in the connection that the rows are loaded to.
+    """
     names, separator, notes = _columns(paths, separator)
-    numeric = _numeric_columns(spec)
     wanted = [name for name in names if name in _needed(spec)] if not _open_ended(spec) else names
-    types = {name: "DOUBLE" if name in numeric else "VARCHAR" for name in names}
+    types = _types(spec, names)
     files = "[" + ", ".join(_literal(str(path)) for path in paths) + "]"
     columns = "{" + ", ".join(f"{_literal(name)}: '{kind}'" for name, kind in types.items()) + "}"
     quote = _literal(_QUOTE)
     scan = (
         f"read_csv({files}, auto_detect=false, header=true, skip=0, delim={_literal(separator)}, "
         f"quote={quote}, escape={quote}, columns={columns}, store_rejects=true, "
+        f"rejects_table='{name}_errors', rejects_scan='{name}_scans', "
         f"rejects_limit=0, null_padding=false, max_line_size={LONGEST_LINE})"
     )
     picked = ", ".join(_identifier(name) for name in wanted) or "1 AS one"
-    connection.raw_sql("ATTACH ':memory:' AS staging (COMPRESS)")
-    connection.raw_sql(f"CREATE TABLE staging.main.rows AS SELECT {picked} FROM {scan}")
+    connection.raw_sql(f"ATTACH ':memory:' AS {name} (COMPRESS)")
+    connection.raw_sql(f"CREATE TABLE {name}.main.rows AS SELECT {picked} FROM {scan}")
     lines = [
         int(row[0])
         for row in connection.raw_sql(
-            "SELECT DISTINCT line, file_id FROM reject_errors ORDER BY line"
+            f"SELECT DISTINCT line, file_id FROM {name}_errors ORDER BY line"
         ).fetchall()
     ]
-    table = connection.table("rows", database=("staging", "main"))
-    read = int(table.count().execute()) + len(lines)
+    table = connection.table("rows", database=(name, "main"))
+    read = int(connection.raw_sql(f"SELECT count(*) FROM {name}.main.rows").fetchone()[0]) + len(lines)
     if lines and len(lines) > MAX_REJECTED_SHARE * read:
         shown = ", ".join(str(line) for line in lines[:LINES_KEPT])
         raise DataError(
@@ -119,6 +124,11 @@ def load_text(connection: Any, spec: AuditSpec, paths: tuple[Path, ...], separat
             hint="A line has too few or too many fields, or text where a number is needed. Mend them.",
         )
     return TextTable(table, len(lines), tuple(lines[:LINES_KEPT]), notes)
+
+
+def _types(spec: AuditSpec, names: list[str]) -> dict[str, str]:
+    numeric = _numeric_columns(spec)
+    return {name: "DOUBLE" if name in numeric else "VARCHAR" for name in names}
 
 
 def _open_ended(spec: AuditSpec) -> bool:
