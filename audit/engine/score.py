@@ -59,7 +59,7 @@ def score(
 
 def moments(x1: Array, n1: Array, x2: Array, n2: Array, at: Array, *, ratio: bool) -> Moments:
     """The contrast's moments under the restricted maximum likelihood at the hypothesis `at`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         k = at if ratio else np.ones_like(at)
         contrast = x1 / n1 - at * x2 / n2 if ratio else (x1 / n1 - x2 / n2) - at
         p1, p2 = (
