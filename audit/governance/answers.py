@@ -126,9 +126,9 @@ class AnswerFile:
 
     def _rows(self) -> CommentedMap:
         rows = self.document.data.get("answers")
-        if not isinstance(rows, CommentedMap) or not rows:
-            rows = CommentedMap()
-            self.document.data["answers"] = rows
+        if not isinstance(rows, CommentedMap):
+            rows = self.document.data["answers"] = CommentedMap()
+        rows.fa.set_block_style()
         return rows
 
 
