@@ -11,6 +11,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 _NEGLIGIBLE_SKEW = 1e-9
+_NO_SHIFT = 1e-14
 _NEWTON_STEPS = 60
 _ROOT_STEPS = 100
 _ROOT_TOLERANCE = 4e-15
@@ -106,7 +107,7 @@ def _restricted_difference(x1: Array, n1: Array, x2: Array, n2: Array, at: Array
     The closed form loses half the digits where roots meet, which is just where a rate is near 0
     or 1; a few safeguarded Newton steps give them back.
     """
-    x1, n1, x2, n2, at = np.broadcast_arrays(x1, n1, x2, n2, at)
+    x1, n1, x2, n2, at = np.broadcast_arrays(x1, n1, x2, n2, np.where(np.abs(at) < _NO_SHIFT, 0.0, at))
     y1, y2 = n1 - x1, n2 - x2
     low, high = np.maximum(0.0, -at), np.minimum(1.0, 1.0 - at)
     at_low = _slope(x1, y1, x2, y2, low, at) <= 0
