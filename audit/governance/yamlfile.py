@@ -56,8 +56,8 @@ class Document:
         file or the new one stands. A UsageError where somebody else wrote in between.
         """
         text = dump(self.data).encode()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(self.path.parent):
                 if _digest(self.path) != self.digest:
                     raise UsageError(
