@@ -14,7 +14,8 @@ _NEGLIGIBLE_SKEW = 1e-9
 _NO_SHIFT = 1e-14
 _NEWTON_STEPS = 60
 _ROOT_STEPS = 100
-_ROOT_TOLERANCE = 4e-15
+_ROOT_TOLERANCE = 1e-12
+_ROOT_NOISE = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,9 @@ def falling_root(function: Callable[[Array], Array], low: Array, high: Array) ->
         best = np.where(np.abs(fa) < np.abs(fb), a, b)
         span = np.abs(b - a)
         tolerance = _ROOT_TOLERANCE * np.maximum(np.abs(best), 1e-3)
-        finished = ~done & ((span <= 2 * tolerance) | (fa == 0))
-        settled = np.where(finished, np.where(fa == 0, a, best), settled)
+        at_zero = np.abs(fa) <= _ROOT_NOISE
+        finished = ~done & ((span <= 2 * tolerance) | at_zero)
+        settled = np.where(finished, np.where(at_zero, a, best), settled)
         done = done | finished
         step = _next_step(a, b, c, fa, fb, fc, np.minimum(0.5, tolerance / np.where(span > 0, span, 1.0)))
     return np.where(done, settled, (a + b) / 2)
