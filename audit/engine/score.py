@@ -179,7 +179,7 @@ def falling_root(function: Callable[[Array], Array], low: Array, high: Array) ->
         a, fa = x, fx
         best = np.where(np.abs(fa) < np.abs(fb), a, b)
         span = np.abs(b - a)
-        tolerance = _ROOT_TOLERANCE * np.maximum(np.abs(best), 1e-3)
+        tolerance = _ROOT_TOLERANCE * np.maximum(np.abs(best), 1e-6)
         at_zero = np.abs(fa) <= _ROOT_NOISE
         finished = ~done & ((span <= 2 * tolerance) | at_zero)
         settled = np.where(finished, np.where(at_zero, a, best), settled)
