@@ -161,7 +161,7 @@ def _choose(
     while True:
         found = search.worst(cells, min_rows, k=pool, max_depth=max_depth, weight=weight)
         kept = _fold(cells, found, top)
-        if len(kept) >= top or len(found) < pool or pool >= top * _POOL * 100:
+        if len(kept) >= top or len(found) < pool or pool > top * _POOL:
             return kept
         pool *= 10
 
