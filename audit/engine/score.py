@@ -167,6 +167,7 @@ def falling_root(function: Callable[[Array], Array], low: Array, high: Array) ->
     settled = np.where(fa <= 0, a, np.where(fb >= 0, b, np.nan))
     settled = np.where(np.isnan(fa) | np.isnan(fb), np.nan, settled)
     done = (fa <= 0) | (fb >= 0) | np.isnan(fa) | np.isnan(fb)
+    noise = _ROOT_NOISE * np.minimum(np.abs(fa), np.abs(fb))
     step = np.full_like(a, 0.5)
     for _ in range(_ROOT_STEPS):
         if np.all(done):
@@ -180,7 +181,7 @@ def falling_root(function: Callable[[Array], Array], low: Array, high: Array) ->
         best = np.where(np.abs(fa) < np.abs(fb), a, b)
         span = np.abs(b - a)
         tolerance = _ROOT_TOLERANCE * np.maximum(np.abs(best), 1e-6)
-        at_zero = np.abs(fa) <= _ROOT_NOISE
+        at_zero = np.abs(fa) <= noise
         finished = ~done & ((span <= 2 * tolerance) | at_zero)
         settled = np.where(finished, np.where(at_zero, a, best), settled)
         done = done | finished
