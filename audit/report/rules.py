@@ -101,7 +101,7 @@ def _view(case: Case, rule: Rule, judged: list[Judged], room: int) -> RuleView:
         drawn=len(drawn),
         parts=tuple(
             Part(heading(case, part[0].row, several=_several(judged)), tuple(fact(case, j) for j in part))
-            for part in partitions(tabled)
+            for part in partitions(case, tabled)
         ),
         tabled=len(tabled),
         outside=tuple(numbers.name(j.row.group) for j in outside[:5]),
@@ -134,19 +134,23 @@ def foremost(judged: list[Judged], most: int) -> list[Judged]:
     return [judged[i] for i in sorted(sorted(range(len(judged)), key=rank)[:most])]
 
 
-def partitions(judged: list[Judged]) -> list[list[Judged]]:
-    """Comparisons of one metric and grouping together, sorted by effect, the lowest first."""
+def partitions(case: Case, judged: list[Judged]) -> list[list[Judged]]:
+    """Comparisons of one metric and grouping together, sorted by effect, the lowest first.
+
+    Those withheld come last, by name, since their place would tell their value.
+    """
+
+    def effect(item: Judged) -> tuple[bool, bool, float, str]:
+        hidden = case.withheld.comparison(item.row)
+        value = None if hidden else item.row.value
+        return (hidden, value is None, 0.0 if value is None else value, numbers.name(item.row.group))
+
     parts: dict[tuple[str, tuple[str, ...], object], list[Judged]] = defaultdict(list)
     for item in judged:
         reference = "" if item.row.comparison == "pairs" else item.row.reference
         parts[item.row.metric, item.row.grouping, reference].append(item)
     ordered = sorted(parts.items(), key=lambda part: len(part[0][1]))
-    return [sorted(items, key=_effect) for _, items in ordered]
-
-
-def _effect(item: Judged) -> tuple[bool, float, str]:
-    value = item.row.value
-    return (value is None, 0.0 if value is None else value, numbers.name(item.row.group))
+    return [sorted(items, key=effect) for _, items in ordered]
 
 
 def _several(judged: list[Judged]) -> bool:
@@ -187,7 +191,7 @@ def axis_of(rule: Rule) -> Axis:
 
 def _rows(case: Case, rule: Rule, judged: list[Judged]) -> list[Row]:
     rows: list[Row] = []
-    for part in partitions(judged):
+    for part in partitions(case, judged):
         first = part[0].row
         rows.append(Row(heading(case, first, several=_several(judged)), "heading"))
         if first.comparison not in ("worst_group", "pairs") and first.reference != "parity":

@@ -153,7 +153,7 @@ def verdict_view(case: Case, decision: Decision) -> VerdictView:
     first = findings[0] if findings and decision.verdict is Verdict.VIOLATION else None
     further = findings[1:] if first else findings
     open_ = [j for j in case.judged if j.finding.verdict is Verdict.INCONCLUSIVE and j.decides]
-    undecided = distinct(sorted(open_, key=_soonest))
+    undecided = distinct(sorted(open_, key=lambda j: (case.withheld.comparison(j.row), _soonest(j))))
     inside = [j for j in case.judged if j.finding.verdict is Verdict.PASS and j.decides]
     near = sorted(inside, key=lambda j: -(j.row.p_pass or 0.0))[:CLOSEST]
     return VerdictView(
