@@ -7,6 +7,8 @@ TEXT_LIMIT = 256
 SEPARATOR, MISSING = "\x1f", "\x1e"
 TRUE_TEXT = ("1", "1.0", "true", "True", "TRUE")
 FALSE_TEXT = ("0", "0.0", "false", "False", "FALSE")
+_PAIRS = (("1", "0"), ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
+OPPOSITES = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])}
 
 
 def _in(column: str, values: tuple[str, ...]) -> str:
@@ -18,10 +20,19 @@ def _quote(text: str) -> str:
 
 
 def _binary(column: str, positive: str | None) -> str:
-    """SQL for 1, 0 or null; where a positive value is named, every other value is 0."""
-    if positive is not None:
-        return f"CASE WHEN {column} IS NULL THEN NULL WHEN {column} = {_quote(positive)} THEN 1 ELSE 0 END"
-    return f"CASE WHEN {_in(column, TRUE_TEXT)} THEN 1 WHEN {_in(column, FALSE_TEXT)} THEN 0 END"
+    """SQL for 1, 0 or null.
+
+    Without a named positive value the plain words for true and false are known. A named one that
+    has a plain opposite (yes, no) takes that as 0 and nothing else; any other has every other
+    value as 0. 1.0 is 1, and case does not matter.
+    """
+    if positive is None:
+        return f"CASE WHEN {_in(column, TRUE_TEXT)} THEN 1 WHEN {_in(column, FALSE_TEXT)} THEN 0 END"
+    wanted = positive.strip().lower().removesuffix(".0")
+    value = f"lower(CASE WHEN {column} LIKE '%.0' THEN {column}[:-3] ELSE {column} END)"
+    opposite = OPPOSITES.get(wanted)
+    zero = f"WHEN {value} = {_quote(opposite)} THEN 0" if opposite else f"WHEN {column} <> '' THEN 0"
+    return f"CASE WHEN {value} = {_quote(wanted)} THEN 1 {zero} END"
 
 
 def _seconds(column: str) -> str:

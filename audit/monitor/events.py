@@ -7,6 +7,7 @@ work is one DuckDB query over the whole table, the same for a file of millions a
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from audit.engine.decode import bin_labels
 from audit.monitor.decode import MISSING, SEPARATOR, TEXT_LIMIT, normalise_sql
 from audit.result import Group
 
@@ -50,35 +52,28 @@ class Attribute:
 
     column: str
     bins: tuple[float, ...] = ()
-    """Edges; a value x falls into [edge, next edge), written as `[18, 40)`."""
+    """Edges, as the audit cut them: each belongs to the group above it."""
     map: tuple[tuple[str, str], ...] = ()
     """Value to group; a value that is not named is kept."""
 
     def group(self, value: str | None) -> str | None:
-        """The group of one value as it was received.
+        """The group of one value as it was received, under the name that the audit gave it.
 
         >>> Attribute("age", bins=(18, 40)).group("39"), Attribute("sex", map=(("f", "F"),)).group("f")
-        ('[18, 40)', 'F')
+        ('18 to under 40', 'F')
+        >>> Attribute("code").group("3.0")
+        '3'
         """
-        if value is None or value == "":
+        if value is None:
             return None
         if self.bins:
-            return _bin(value, self.bins)
-        return dict(self.map).get(value, value)
-
-
-def _bin(value: str, edges: tuple[float, ...]) -> str | None:
-    try:
-        x = float(value)
-    except ValueError:
-        return None
-    if x != x:
-        return None
-    below = [edge for edge in edges if edge <= x]
-    above = [edge for edge in edges if edge > x]
-    if not below:
-        return f"< {above[0]:g}"
-    return f"[{below[-1]:g}, {above[0]:g})" if above else f"≥ {below[-1]:g}"
+            try:
+                number = float(value)
+            except ValueError:
+                return None
+            return None if number != number else bin_labels(self.bins)[bisect_right(self.bins, number)]
+        plain = value[:-2] if value.endswith(".0") and value[:-2].lstrip("-").isdigit() else value
+        return dict(self.map).get(plain, plain)
 
 
 @dataclass(frozen=True, slots=True)

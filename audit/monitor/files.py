@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +21,10 @@ from audit.monitor.events import Mapping as EventMapping
 from audit.monitor.events import Normaliser
 from audit.monitor.ledger import Ledger, Received
 
-CHUNK_BYTES = 32 * 2**20
-CHUNK_ROWS = 200_000
+T = TypeVar("T")
+
+CHUNK_BYTES = 16 * 2**20
+CHUNK_ROWS = 100_000
 LINE_BYTES = 64 * 1024
 """The longest event; a longer line is refused unread."""
 
@@ -30,6 +35,15 @@ class Chunk:
 
     raw: pa.Table
     position: int
+
+
+def _ahead(items: Iterator[T]) -> Generator[T, None, None]:
+    """The same items, each made in a second thread while the one before it is written."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def ingest_folder(ledger: Ledger, folder: Path, mapping: EventMapping, *, now: datetime) -> list[Received]:
@@ -52,10 +66,13 @@ def ingest_file(
             f"no reader for {path.suffix!r}", where=str(path), hint=f"Known: {', '.join(READERS)}"
         )
     source = str(path.resolve())
+    oldest = ledger.oldest()
+    chunks = READERS[path.suffix](path, ledger.offset(source), normaliser, whole)
+    batches = ((normaliser.batch(chunk.raw, now=now, oldest=oldest), chunk.position) for chunk in chunks)
     found = []
-    for chunk in READERS[path.suffix](path, ledger.offset(source), normaliser, whole):
-        batch = normaliser.batch(chunk.raw, now=now, oldest=ledger.oldest())
-        found.append(ledger.ingest(batch, source=source, position=chunk.position))
+    with closing(_ahead(batches)) as ready:
+        for batch, position in ready:
+            found.append(ledger.ingest(batch, source=source, position=position))
     return found
 
 

@@ -110,7 +110,8 @@ class Truth:
     def __init__(self, streams: list[Stream], *, label_lag: int = LABEL_LAG) -> None:
         self.streams, self.label_lag = streams, label_lag
         self.predictions: dict[str, dict[str, object]] = {}
-        self.late: set[str] = set()
+        self.in_time: dict[int, list[str]] = {}
+        """Ids by window, the late ones left out."""
         self.labels: dict[str, set[tuple[int, str, int]]] = {}
         self.counts: Counter[str] = Counter()
         self.closed = {"predictions": -(2**31), "labels": -(2**31)}
@@ -135,10 +136,12 @@ class Truth:
             return
         self.counts["accepted"] += 1
         self.counts["predictions"] += 1
-        self.predictions[name] = event | {"win": seconds(event["event_time"]) // DAY}
-        if self.predictions[name]["win"] <= self.closed["predictions"]:  # type: ignore[operator]
-            self.late.add(name)
+        win = seconds(event["event_time"]) // DAY
+        self.predictions[name] = event | {"win": win}
+        if win <= self.closed["predictions"]:
             self.counts["late.predictions"] += 1
+        else:
+            self.in_time.setdefault(win, []).append(name)
 
     def _label(self, event: dict[str, object]) -> None:
         known = self.labels.setdefault(str(event["event_id"]), set())
@@ -155,22 +158,20 @@ class Truth:
     def close(self, as_of: int) -> None:
         due = {"predictions": as_of // DAY - 1, "labels": (as_of - self.label_lag) // DAY - 1}
         for cohort, last in due.items():
-            wins = {int(str(row["win"])) for row in self.predictions.values()}
-            for win in sorted(w for w in wins if self.closed[cohort] < w <= last):
+            for win in sorted(w for w in self.in_time if self.closed[cohort] < w <= last):
                 self._close(cohort, win)
             self.closed[cohort] = max(self.closed[cohort], last)
 
     def _close(self, cohort: str, win: int) -> None:
         rows = []
-        for name, event in self.predictions.items():
-            if event["win"] == win and name not in self.late:
-                labels = self.labels.get(name) if cohort == "labels" else None
-                label = max(labels)[2] if labels else None
-                rows.append((seconds(event["event_time"]), key_of(name), event, label))
-                age = MAPPING.attributes["age"].group(str(event["age"]))
-                self.outcome[
-                    (cohort, win, str(event["sex"]), str(age), label, int(str(event["prediction"])))
-                ] += 1
+        for name in self.in_time[win]:
+            event = self.predictions[name]
+            labels = self.labels.get(name) if cohort == "labels" else None
+            label = max(labels)[2] if labels else None
+            rows.append((seconds(event["event_time"]), key_of(name), event, label))
+            age = MAPPING.attributes["age"].group(str(event["age"]))
+            kind = (cohort, win, str(event["sex"]), str(age), label, int(str(event["prediction"])))
+            self.outcome[kind] += 1
         rows.sort(key=lambda row: (row[0], row[1] - 2**64 * (row[1] >> 63)))
         taken = {}
         for denominator in {s.denominator for s in self.streams if s.needs_label == (cohort == "labels")}:
@@ -211,4 +212,4 @@ class Truth:
 
 
 def seconds(text: object) -> int:
-    return int(datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%S%z").timestamp())
+    return int(datetime.fromisoformat(str(text)).timestamp())

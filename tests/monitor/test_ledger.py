@@ -19,7 +19,7 @@ from tests.monitor.make import SELECTION, TPR
 STREAMS = [
     SELECTION,
     TPR,
-    replace(SELECTION, id="selection|age", attribute="age", group="[25, 65)", a=2, b=1),
+    replace(SELECTION, id="selection|age", attribute="age", group="25 to under 65", a=2, b=1),
     replace(TPR, id="tpr|sex=M", group="M", reference="F", a=1, b=1),
 ]
 
@@ -283,7 +283,7 @@ def test_lags_are_counted_per_group(ledger, tmp_path):
     ]
     ingest_file(ledger, write(tmp_path / "a.jsonl", lines), Normaliser(MAPPING), now=NOW)
     close(ledger, [], ATTRIBUTES, as_of=START + 60 * DAY)
-    assert lags(ledger) == {("F", "[25, 65)"): (0, 1, 0, 0, 1, 0, 0, 0)}
+    assert lags(ledger) == {("F", "25 to under 65"): (0, 1, 0, 0, 1, 0, 0, 0)}
 
 
 def test_a_ledger_of_another_window_or_version_is_refused(tmp_path):
