@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,27 +212,114 @@ def test_hostile_group_names_are_audited_and_shown_safely(
     assert set(names) == {value for a in result_in(place / "out").data.attributes for value in a.values}
 
 
+FORKS = """
+import os, sys
+import audit.api
+from audit.cli.main import main
+while sys.stdin.readline():
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os._exit(main(["run", "--out", "out", "--quiet"]))
+    print(pid, flush=True)
+    sys.stdin.readline()
+    os.waitpid(pid, 0)
+    print("gone", flush=True)
+"""
+"""Runs the command in a child of a process that has the libraries loaded, so that fifty runs take seconds."""
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is not there")
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork are not there")
 def test_fifty_kills_leave_no_half_written_bundle(place: Path) -> None:
     chance = random.Random(20261122)
-    command = [sys.executable, "-m", "audit", "run", "--out", "out", "--quiet"]
-    started = time.monotonic()
-    subprocess.run(command, cwd=place, env=ENVIRONMENT, check=True, capture_output=True)
-    whole = time.monotonic() - started
+    parent = subprocess.Popen(
+        [sys.executable, "-c", FORKS],
+        cwd=place,
+        env=ENVIRONMENT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+
+    def start() -> int:
+        print("go", file=parent.stdin, flush=True)
+        return int(parent.stdout.readline())  # type: ignore[union-attr]
+
+    def reap() -> None:
+        print("reap", file=parent.stdin, flush=True)
+        assert parent.stdout.readline() == "gone\n"  # type: ignore[union-attr]
+
+    def whole_run() -> float:
+        begun = time.monotonic()
+        start()
+        reap()
+        return time.monotonic() - begun
+
+    length = max(whole_run() for _ in range(2))
     for _ in range(50):
-        running = subprocess.Popen(
-            command, cwd=place, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        # Most of a run is imports and counting; the writing stands at its end.
-        time.sleep(whole * chance.uniform(0.6, 1.1))
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+        pid = start()
+        time.sleep(length * chance.uniform(0.3, 1.0))
+        os.kill(pid, signal.SIGKILL)
+        reap()
         assert bundle.verify(place / "out").ok
         left = {path.name for path in place.iterdir()} - {"audit.yaml", "rows.csv", "out"}
         assert left <= {".out.previous", ".out.unfinished"}
-    subprocess.run(command, cwd=place, env=ENVIRONMENT, check=True, capture_output=True)
+    whole_run()
     assert {path.name for path in place.iterdir()} == {"audit.yaml", "rows.csv", "out"}
+    parent.communicate("", timeout=20)
+    assert parent.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits on file size")
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_disk_that_fills_up_leaves_what_was(place: Path, existing: bool) -> None:
+    if existing:
+        assert main(["run", "--out", "out", "--quiet"]) == 0
+    before = {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000));"
+        "from audit.cli.main import main; sys.exit(main(['run', '--out', 'out']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=place,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert "could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+    assert (place / "out").exists() == existing
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare(1) to make a small disk with")
+def test_a_small_disk(place: Path) -> None:
+    (place / "disk").mkdir()
+    inside = (
+        "mount -t tmpfs -o size=48k tmpfs disk || exit 77; "
+        f"{sys.executable} -m audit run --out disk/out; code=$?; ls -A disk; exit $code"
+    )
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside],
+        cwd=place,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode in (1, 77) and "error:" not in done.stderr:
+        pytest.skip(f"no disk could be mounted here: {done.stderr.strip()[:100]}")
+    assert done.returncode == 4, done.stderr
+    assert "No space left" in done.stderr
+    assert done.stdout == ""
 
 
 class TestInit:
