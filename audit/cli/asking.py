@@ -87,9 +87,7 @@ def _text(label: str) -> str:
 def _explain(item: Item) -> None:
     output.echo(f"  {item.why}")
     if item.case:
-        output.echo(
-            f"  It happened: {item.case.title} ({item.case.where}, {item.case.year}). {item.case.what}"
-        )
+        output.echo(f"  It happened: {item.case.title} ({item.case.source}). {item.case.what}")
     output.echo(f"  {'; '.join(item.references)}")
 
 

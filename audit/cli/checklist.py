@@ -57,7 +57,7 @@ def list_(name: str | None) -> int:
         output.echo(f"  {item.severity}, at {item.stage}, for {item.owner_role}: {', '.join(item.evidence)}")
         output.echo(f"  {'; '.join(item.references)}")
         if item.case:
-            output.echo(f"  It happened: {item.case.title} ({item.case.where}, {item.case.year})")
+            output.echo(f"  It happened: {item.case.title} ({item.case.source})")
     return 0
 
 
@@ -245,7 +245,7 @@ def status(
 def _line(one: Assessed) -> None:
     mark = MARKS.get(one.status, "·")
     blocks = output.style(" blocks", fg="red") if one.blocker and one.open else ""
-    output.echo(f"  {mark} {one.item.id}  {one.status.replace('_', ' ')} ({one.source}){blocks}")
+    output.echo(f"  {mark} {one.item.id}  {one.words}{blocks}")
     output.echo(f"      {output.one_line(one.why)}")
     if one.open and one.next_step:
         output.echo(f"      → {output.one_line(one.next_step)}")

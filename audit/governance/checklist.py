@@ -34,6 +34,11 @@ class Case:
     what: str
     found: str
 
+    @property
+    def source(self) -> str:
+        """Where and when it was published."""
+        return self.where if str(self.year) in self.where else f"{self.where}, {self.year}"
+
 
 @dataclass(frozen=True, slots=True)
 class Auto:

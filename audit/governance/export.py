@@ -75,7 +75,7 @@ def _markdown(lists: Lists, situation: Situation) -> str:
         for one in assessed:
             blocks = ", blocks" if one.blocker and one.open else ""
             lines.append(f"\n### {one.item.id}: {_md(one.item.question)}\n\n")
-            lines.append(f"- **{one.status.replace('_', ' ')}** ({one.source}{blocks}): {_md(one.why)}\n")
+            lines.append(f"- **{one.words}**{blocks}: {_md(one.why)}\n")
             if one.open and one.next_step:
                 lines.append(f"- Next: {_md(one.next_step)}\n")
             if one.answer and one.answer.note:

@@ -149,7 +149,7 @@ def _of_items(assessed: Iterable[Assessed], no_waivers: bool) -> list[Reason]:
 
 
 def _words(one: Assessed) -> str:
-    return f"{one.item.question} {one.status.replace('_', ' ').capitalize()} ({one.source}): {one.why}."
+    return f"{one.item.question} {one.words.capitalize()}: {one.why}."
 
 
 def _blanket(checklist: Checklist, assessed: tuple[Assessed, ...]) -> list[Reason]:

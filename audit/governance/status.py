@@ -44,6 +44,12 @@ class Assessed:
     answer: Answer | None = None
 
     @property
+    def words(self) -> str:
+        """The status in words, with where it comes from once there is anything."""
+        said = self.status.replace("_", " ")
+        return said if self.status == "not_started" else f"{said} ({self.source})"
+
+    @property
     def open(self) -> bool:
         """True where it is neither satisfied nor out of scope."""
         return self.status not in FINE

@@ -169,3 +169,14 @@ def test_what_does_not_count_fills_no_place() -> None:
     broken = Signed(statement(), "broken", "", "")
     unknown = Signed(statement(), "unknown_key", "", "")
     assert missing((broken, unknown), {"owner": 1}) == ("owner",)
+
+
+def test_without_the_program_a_signature_is_unchecked_and_does_not_count(
+    tmp_path: Path, key: Path, allowed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(tmp_path / "s", statement(identity="ada@example.org"), key)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (found,) = read(tmp_path / "s", BUNDLE, allowed)
+    assert (found.kind, found.counts) == ("unknown_key", False)
+    with pytest.raises(UsageError, match="not installed"):
+        sign(tmp_path / "s", statement(role="board"), key)
