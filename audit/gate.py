@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from audit.engine.findings import DECIDING, Judged, farthest, judge, look_alpha
+from audit.engine.findings import DECIDING, Judged, foremost, judge, look_alpha
 from audit.engine.wording import subject
 from audit.errors import UsageError
 from audit.result import SCHEMA_VERSION, AuditResult, Finding, Rule, Verdict, Waiver
@@ -75,7 +75,7 @@ def decide(
     ]
     judged: dict[str, list[Judged]] = {rule.id: [] for rule in result.policy.rules}
     for finding, comparison in zip(findings, result.comparisons, strict=False):
-        judged[finding.rule].append((finding, comparison.reported_only))
+        judged[finding.rule].append((finding, comparison))
     waived: list[str] = []
     without, within = [], []
     for rule in result.policy.rules:
@@ -243,8 +243,8 @@ def _after_waivers(
         return Verdict.PASS, words or [f"{rule.id}: {_waiver_words(whole)}"], []
     if not words:
         return plain, [], list(judged)
-    left = [(finding, small) for finding, small in judged if not in_force(finding.waived, today)]
-    counting = [f.verdict for f, small in left if not small or f.verdict is Verdict.VIOLATION]
+    left = [(finding, c) for finding, c in judged if not in_force(finding.waived, today)]
+    counting = [f.verdict for f, c in left if not c.reported_only or f.verdict is Verdict.VIOLATION]
     return Verdict.worst(counting) if counting else Verdict.PASS, words, left
 
 
@@ -261,11 +261,12 @@ def _waiver_words(waiver: Waiver) -> str:
 
 
 def _rule_reason(rule: Rule, left: Sequence[Judged], verdict: Verdict) -> Reason:
-    own = [f for f, small in left if f.verdict is verdict and (verdict is Verdict.VIOLATION or not small)]
+    decisive = verdict is Verdict.VIOLATION
+    own = [(f, c) for f, c in left if f.verdict is verdict and (decisive or not c.reported_only)]
     if not own:
         text = f"Rule {rule.id} made no comparison that counts."
         return Reason("rule", rule.id, text, "See what was not measured, and why, in the report.", verdict)
-    first = farthest(own, rule) if verdict is Verdict.VIOLATION else own[0]
+    first, _ = foremost(own, rule)
     more = f" And {len(own) - 1} more under this rule." if len(own) > 1 else ""
     lapsed = f" A waiver by {first.waived.approver} ran to {first.waived.expires}." if first.waived else ""
     return Reason("rule", rule.id, f"{first.why}{more}{lapsed}", _next_step(rule, first, verdict), verdict)

@@ -22,8 +22,8 @@ from audit.result import (
 DECIDING = ("blocker", "major")
 """Severities that decide the verdict; any other is reported."""
 
-Judged = tuple[Finding, bool]
-"""A finding, and whether its comparison is reported only."""
+Judged = tuple[Finding, Comparison]
+"""A finding and the comparison that it judges."""
 Ranking = list[tuple[int, int, int, int]]
 """(index of the comparison, its rank from 1, hypotheses rejected in its family, their number m)."""
 
@@ -126,7 +126,7 @@ def judge(
             raise ValueError(f"a comparison belongs to the rule {comparison.rule!r}, which the policy lacks")
         finding = _finding(comparison, rule, policy, adjusted.get(index))
         findings.append(finding)
-        of_rule[rule.id].append((finding, comparison.reported_only))
+        of_rule[rule.id].append((finding, comparison))
     verdicts = tuple(_rule_verdict(rule, of_rule[rule.id]) for rule in policy.rules)
     deciding = [v.verdict for v in verdicts if rules[v.rule].severity in DECIDING]
     return tuple(findings), verdicts, Verdict.worst(deciding)
@@ -176,52 +176,63 @@ def waiver_for(waivers: Iterable[Waiver], group: Group) -> Waiver | None:
     return max(covering, key=lambda waiver: waiver.expires, default=None)
 
 
-def _rule_verdict(rule: Rule, findings: list[Judged]) -> RuleVerdict:
-    counted = [finding for finding, reported_only in findings if not reported_only]
-    violations = [finding for finding, _ in findings if finding.verdict is Verdict.VIOLATION]
-    undecided = [finding for finding in counted if finding.verdict is Verdict.INCONCLUSIVE]
-    verdict = Verdict.VIOLATION if violations else Verdict.worst([finding.verdict for finding in counted])
+def _rule_verdict(rule: Rule, judged: list[Judged]) -> RuleVerdict:
+    counted = [(finding, c) for finding, c in judged if not c.reported_only]
+    violations = [(finding, c) for finding, c in judged if finding.verdict is Verdict.VIOLATION]
+    undecided = [(finding, c) for finding, c in counted if finding.verdict is Verdict.INCONCLUSIVE]
+    verdict = Verdict.VIOLATION if violations else Verdict.worst([finding.verdict for finding, _ in counted])
     return RuleVerdict(
         rule=rule.id,
         verdict=verdict,
-        why=_rule_why(rule, findings, counted, violations, undecided),
-        comparisons=len(findings),
+        why=_rule_why(rule, judged, counted, violations, undecided),
+        comparisons=len(judged),
         violations=len(violations),
         inconclusive=len(undecided),
-        reported_only=len(findings) - len(counted),
+        reported_only=len(judged) - len(counted),
     )
 
 
 def _rule_why(
     rule: Rule,
-    findings: list[Judged],
-    counted: list[Finding],
-    violations: list[Finding],
-    undecided: list[Finding],
+    judged: list[Judged],
+    counted: list[Judged],
+    violations: list[Judged],
+    undecided: list[Judged],
 ) -> str:
-    if not findings:
+    if not judged:
         return "No comparison could be made under this rule."
     if violations:
-        share = f"{len(violations)} of {len(findings)} comparisons show a violation."
-        text = f"{share} {farthest(violations, rule).why}"
+        share = f"{len(violations)} of {len(judged)} comparisons show a violation."
+        text = f"{share} {foremost(violations, rule)[0].why}"
     elif not counted:
-        text = f"All {len(findings)} comparisons are of small groups, which are listed and decide nothing."
+        text = f"All {len(judged)} comparisons are of small groups, which are listed and decide nothing."
     elif undecided:
-        text = f"{len(undecided)} of {len(counted)} comparisons are undecided. {undecided[0].why}"
+        share = f"{len(undecided)} of {len(counted)} comparisons are undecided."
+        text = f"{share} {foremost(undecided, rule)[0].why}"
     else:
         text = f"All {len(counted)} comparisons lie inside the bound, {bound_words(rule.lower, rule.upper)}."
-    small = len(findings) - len(counted)
+    small = len(judged) - len(counted)
     return f"{text} {small} small groups are listed and do not decide." if small and counted else text
 
 
-def farthest(findings: Sequence[Finding], rule: Rule) -> Finding:
-    """The finding whose value lies farthest outside the rule's band, an undefined one before all."""
+def foremost(judged: Sequence[Judged], rule: Rule) -> Judged:
+    """The one with the most evidence for a violation; by its value where the rule is judged by points.
 
-    def distance(finding: Finding) -> float:
-        if finding.value is None:
-            return math.inf
-        below = rule.lower - finding.value if rule.lower is not None else -math.inf
-        above = finding.value - rule.upper if rule.upper is not None else -math.inf
-        return max(below, above)
+    Of equal evidence, the one whose value lies farthest outside the band, an undefined one last.
+    """
 
-    return max(findings, key=distance)
+    def rank(entry: Judged) -> tuple[float, float]:
+        p = entry[1].p_violation
+        evidence = -p if p is not None and rule.judge != "estimate" else -1.0
+        return evidence, _distance(entry[0].value, rule)
+
+    return max(judged, key=rank)
+
+
+def _distance(value: float | None, rule: Rule) -> float:
+    """How far a value lies outside the rule's band; negative inside it."""
+    if value is None:
+        return -math.inf
+    below = rule.lower - value if rule.lower is not None else -math.inf
+    above = value - rule.upper if rule.upper is not None else -math.inf
+    return max(below, above)

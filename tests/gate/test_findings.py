@@ -160,10 +160,15 @@ def test_every_reason_is_a_sentence_with_numbers() -> None:
     assert rules[0].why.startswith("1 of 4 comparisons show a violation. Selection rate ratio, a against")
 
 
-def test_the_worst_is_the_farthest_outside_not_the_first() -> None:
-    rows = [violating("near"), violating("far")]
-    rows[1] = replace(rows[1], value=0.2, low=0.1, high=0.3)
-    assert "far against Male: 0.2" in judge(rows, policy())[1][0].why
+def test_a_rule_is_told_by_its_strongest_evidence_not_by_its_widest_guess() -> None:
+    sure = violating("sure", p_violation=1e-9, value=0.7)
+    wild = violating("wild", p_violation=1e-3, value=0.2, low=0.01, high=0.6)
+    assert "sure against Male: 0.7" in judge([wild, sure], policy())[1][0].why
+    by_point = policy(rule(judge="estimate"))
+    rows = [replace(row, by_point="violation") for row in (sure, wild)]
+    assert "wild against Male: 0.2" in judge(rows, by_point)[1][0].why
+    level = [replace(sure, group=("near",), value=0.75), sure, replace(sure, value=None, why="none")]
+    assert "sure against Male" in judge(level, policy())[1][0].why
 
 
 def test_a_waiver_is_noted_beside_the_verdict_and_changes_none() -> None:

@@ -1,0 +1,35 @@
+"""The demo ends with a verdict and a report, and is run again over itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from audit import bundle
+from audit.cli.main import main
+
+
+@pytest.mark.slow
+def test_demo_makes_data_audits_it_and_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["demo", "--out", "d"]) == 0
+        said = capsys.readouterr().out
+        assert said.startswith("✗ VIOLATION: ")
+        assert "Report: d/evidence/report.html" in said
+        assert said.splitlines()[-1] == "exit 0: not gated"
+    assert bundle.verify(Path("d/evidence")).ok
+    assert main(["gate", "d/evidence", "--spec", "d/audit.yaml", "--model", "d/model.joblib"]) == 1
+    assert main(["gate", "d/evidence"]) == 1
+
+
+def test_demo_leaves_a_folder_of_somebody_else_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert "something else" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
