@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from joblib import Parallel, delayed
 from scipy import stats
 from sklearn.base import clone
@@ -147,27 +148,38 @@ def _refits(
 
 def _reference_predictions(train: Rows, test: Rows, seed: int) -> list[npt.NDArray[Any]]:
     """Out-of-sample predictions for the test rows, by flexible models that also see the group."""
-    names = group_names(np.concatenate([train.group, test.group]))
-    try:
-        features = [np.asarray(rows.X, dtype=np.float64).reshape(len(rows.y), -1) for rows in (train, test)]
-    except (ValueError, TypeError):
-        return []
-    both = [
-        np.column_stack([matrix, *(rows.group == name for name in names)])
-        for matrix, rows in zip(features, (train, test), strict=True)
-    ]
-    if not all(np.isfinite(matrix).all() for matrix in both):
-        return []
-    everything, labels = np.concatenate(both), np.concatenate([train.y, test.y])
+    everything = _numbers(train, test)
+    labels = np.concatenate([train.y, test.y])
     smallest = int(np.unique(labels, return_counts=True)[1].min())
     if smallest < 3:
-        return []
+        raise DataError(
+            f"a label stands in {smallest} rows; three are the least",
+            where="disparity split",
+            hint="Leave that label out, or merge it with another.",
+        )
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     found = []
     for make in _REFERENCES:
         predicted = cross_val_predict(make(seed), everything, labels, cv=folds)
         found.append(predicted[len(train.y) :])
     return found
+
+
+def _numbers(train: Rows, test: Rows) -> npt.NDArray[np.float64]:
+    """Both splits' features and groups as finite numbers: text by its values, the missing as such."""
+    parts = []
+    for rows in (train, test):
+        frame = (
+            rows.X if hasattr(rows.X, "iloc") else pd.DataFrame(np.asarray(rows.X).reshape(len(rows.y), -1))
+        )
+        parts.append(frame.assign(__group=rows.group))
+    both = pd.concat(parts, ignore_index=True)
+    numeric = [name for name in both if pd.api.types.is_numeric_dtype(both[name])]
+    texts = [name for name in both if name not in numeric]
+    numbers = both[numeric].astype(float).replace([np.inf, -np.inf], np.nan)
+    numbers = numbers.fillna(numbers.median()).fillna(0.0)
+    codes = pd.get_dummies(both[texts].astype(object).astype(str), dtype=float)
+    return np.column_stack([numbers.to_numpy(), codes.to_numpy()])
 
 
 _REFERENCES: tuple[Callable[[int], Any], ...] = (

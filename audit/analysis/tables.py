@@ -10,8 +10,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from audit.engine.aggregate import md5
-from audit.engine.source import connect_duckdb, missing_column, reading
+from audit.engine.source import connect_duckdb, missing_column, open_source, reading
 from audit.errors import DataError, UsageError
+from audit.spec import AuditSpec
 
 SALT = "harm-audit/slices/1"
 """Fixed, so that the same people fall into the same half in every run and on every engine."""
@@ -51,6 +52,27 @@ def _file(path: Path) -> ir.Table:
     raise UsageError(
         f"a file of an unknown kind: {path.name}", hint="Expected CSV, TSV (also .gz) or Parquet."
     )
+
+
+def spec_table(spec: AuditSpec) -> ir.Table:
+    """The rows that a policy file names, its filter applied, with the types that its columns have.
+
+    An audit reads a text file's features as text; here their numbers are wanted.
+    Errors: as `as_table` and `open_source`.
+    """
+    source = spec.data.resolved_source()
+    path = None if source is None or "://" in source else spec.base / Path(source).expanduser()
+    typed = path is not None and path.is_file() and spec.data.join is None and spec.data.sql is None
+    if typed and path is not None and path.suffix.lower() in {*_TEXT, ".parquet", ".pq"}:
+        table = _file(path)
+    else:
+        table = open_source(spec).table
+    if spec.data.filter is None:
+        return table
+    with reading("data.filter"):
+        kept = table.alias("audited").sql(f"SELECT *, ({spec.data.filter}) AS audit_keep FROM audited")
+        kept = kept.filter(kept["audit_keep"].cast("boolean").fill_null(False))
+        return kept.drop("audit_keep")
 
 
 def require(table: ir.Table, *names: str | None, where: str) -> None:

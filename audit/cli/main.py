@@ -30,6 +30,9 @@ COMMANDS = {
     "harms": "Keep the register of harms: find, rate, treat, accept, close.",
     "standards": "Search laws and standards by place and use.",
     "sign": "Sign this exact bundle in a role, with a key or by name.",
+    "slices": "Find where the errors sit, and test it on other people.",
+    "diagnose": "Say why a group's error is high: bias, variance, mismatch, noise.",
+    "augment-check": "Say whether added rows are like the test rows.",
     "metrics": "List the metrics and named comparisons.",
     "explain": "Say what a metric means and what it cannot see.",
     "schema": "Print the JSON Schema of audit.yaml or of a result.",
@@ -61,7 +64,7 @@ class LazyGroup(click.Group):
         """The command `name`, its module imported; None where there is none."""
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"audit.cli.{name}").command
+        command: click.Command = importlib.import_module(f"audit.cli.{name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,0 +1,166 @@
+"""`slices`, `diagnose` and `augment-check` from the command line: what they say, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit import codec
+from audit.analysis.slice_report import SliceReport
+from audit.analysis.why import Why
+from audit.cli.main import main
+
+SPEC = """\
+system: {name: credit, version: "1"}
+data:
+  source: rows.csv
+  columns: {label: y, score: score, id: person}
+  threshold: 0.5
+  positive: 1
+  filter: age < 200
+  attributes:
+    sex: {as: sex}
+policy:
+  rules:
+    - {metric: selection_rate, comparison: ratio, at_least: 0.8}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder with rows of three splits; women over 50 are often judged wrongly."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    n = 3000
+    age, sex = rng.integers(18, 90, n), rng.choice(["Female", "Male"], n)
+    x = rng.normal(size=n)
+    y = (x + 0.3 * rng.normal(size=n) > 0).astype(int)
+    hard = (sex == "Female") & (age > 50)
+    score = np.where(hard & (rng.random(n) < 0.4), 1 - y, y) * 0.8 + 0.1
+    frame = pd.DataFrame({"person": np.arange(n), "age": age, "sex": sex, "x": x, "y": y, "score": score})
+    frame["p"] = (frame["score"] >= 0.5).astype(int)
+    frame["split"] = rng.choice(["train", "validation", "test"], n)
+    frame.to_csv("rows.csv", index=False)
+    Path("audit.yaml").write_text(SPEC)
+    (tmp_path / "training.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\nmodel = LogisticRegression()\nnothing = 3\n"
+    )
+    return tmp_path
+
+
+def test_slices_of_a_file(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["slices", "rows.csv", "--label", "y", "--prediction", "p", "--id", "person", "--feature", "age"]
+    assert main([*given, "--feature", "sex", "--examples", "1", "--out", "slices.json"]) == 0
+    said = capsys.readouterr().out
+    assert "sex = Female" in said
+    assert "confirmed:" in said
+    report = codec.loads(SliceReport, Path("slices.json").read_bytes(), where="slices.json")
+    assert report.person == "person"
+    assert "sex = Female" in report.slices[0].name
+
+
+def test_slices_of_a_policy_file_take_its_roles(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["slices", "audit.yaml", "--feature", "age", "--feature", "sex", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["person"] == "person"
+    assert report["discovery_rows"] + report["confirmation_rows"] == 3000
+    assert report["slices"][0]["confirmed"] is True
+    assert main(["slices", "audit.yaml", "--metric", "false_negative_rate", "--feature", "sex"]) == 0
+
+
+def test_diagnose_names_the_part(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["diagnose", "rows.csv", "--label", "y", "--prediction", "p", "--split", "split"]
+    assert main([*given, "--group", "sex", "--target", "0.0", "--target", "Male=0.01"]) == 0
+    said = capsys.readouterr().out
+    assert "Female: high bias" in said
+    assert "Male: nothing high" in said
+
+
+def test_diagnose_with_a_model_refits_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [
+        "diagnose",
+        "rows.csv",
+        "--label",
+        "y",
+        "--prediction",
+        "p",
+        "--split",
+        "split",
+        "--group",
+        "sex",
+    ]
+    given += ["--target", "0.1", "--model", "training:model", "--feature", "x", "--bound", "0.05"]
+    assert main([*given, "--repeats", "2", "--resume", "fits.jsonl", "--out", "why.json"]) == 0
+    said = capsys.readouterr().out
+    assert "Where the difference between groups comes from" in said
+    assert "Female against everyone" in said
+    found = codec.loads(Why, Path("why.json").read_bytes(), where="why.json")
+    assert len(found.needs) == 2
+    assert len(Path("fits.jsonl").read_text().split("\n\n")) == 20
+
+
+def test_augment_check(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv("rows.csv")[["x", "sex"]]
+    rng = np.random.default_rng(1)
+    frame[:1000].to_csv("train.csv", index=False)
+    frame[1000:2000].assign(x=frame["x"] + rng.uniform(2, 5, len(frame))).to_csv("added.csv", index=False)
+    frame[2000:].to_csv("test.csv", index=False)
+    given = ["augment-check", "train.csv", "added.csv", "test.csv", "--feature", "x"]
+    assert main([*given, "--out", "check.json"]) == 0
+    assert "everyone: noise that is not there" in capsys.readouterr().out
+    assert json.loads(Path("check.json").read_text())["confidence"] == 0.95
+    assert main([*given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["groups"][0]["group"] == "everyone"
+
+
+DIAGNOSE = ["diagnose", "rows.csv", "--label", "y", "--prediction", "p", "--split", "split"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["slices", "nowhere.csv"], 2, "no such file"),
+        (["slices", "rows.csv"], 2, "error_rate needs label"),
+        (["slices", "rows.csv", "--label", "y", "--prediction", "q"], 2, "no column is called 'q'"),
+        (["slices", "rows.csv", "--label", "y", "--prediction", "p", "--id", "x"], 4, "decimal"),
+        (["slices", "rows.csv", "--label", "y", "--prediction", "p", "--min-support", "2"], 2, "support"),
+        (["slices", "rows.csv", "--metric", "shares"], 2, "shares"),
+        (["slices", "rows.csv", "--label", "y", "--prediction", "p", "--out", "no/where"], 4, "cannot be"),
+        ([*DIAGNOSE, "--target", "five"], 2, "not an error rate"),
+        ([*DIAGNOSE, "--target", "5"], 2, "no target error"),
+        ([*DIAGNOSE, "--target", "0.1", "--group", "q"], 2, "no column is called 'q'"),
+        ([*DIAGNOSE, "--target", "0.1", "--model", "training:model"], 2, "--model needs --group"),
+        ([*DIAGNOSE[:-1], "sex", "--target", "0.1"], 4, "a split is called 'Female'"),
+        (["augment-check", "rows.csv", "rows.csv", "nowhere.csv"], 2, "no such file"),
+        (["augment-check", *["rows.csv"] * 3, "--feature", "q"], 2, "not in all three"),
+    ],
+    ids=lambda value: " ".join(value[-3:]) if isinstance(value, list) else None,
+)
+def test_bad_input_ends_in_clear_words(
+    place: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    assert main(words) == code
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("training", "not MODULE:NAME"),
+        ("training:gone", "gone"),
+        ("nowhere:model", "nowhere"),
+        ("training:nothing", "no fit and predict"),
+    ],
+)
+def test_a_model_that_is_none_ends_in_clear_words(
+    place: Path, capsys: pytest.CaptureFixture[str], model: str, said: str
+) -> None:
+    extra = ["--target", "0.1", "--group", "sex", "--bound", "0.1", "--feature", "x", "--model", model]
+    assert main([*DIAGNOSE, *extra]) == 2
+    assert said in capsys.readouterr().err
