@@ -90,7 +90,7 @@ def both_sides(x1: Array, x2: Array, n1: int, n2: int, kind: str, bound: float) 
 def one_sided(quick: bool) -> float:
     """The largest one-sided error over alpha, over sizes, rates and bounds."""
     worst = 0.0
-    for n1, n2 in SIZES[:5:4] if quick else SIZES:
+    for n1, n2 in ((30, 30), (50, 50)) if quick else SIZES:
         found = []
         for kind, bounds in (("difference", DIFFERENCES), ("ratio", RATIOS)):
             for bound in bounds[1::2] if quick else bounds:

@@ -55,6 +55,8 @@ class Tails(ABC):
         NaN where nothing can be tested.
         """
         low, high = _band(lower, upper)
+        if np.all(low <= self.domain[0]) and np.all(high >= self.domain[1]):
+            return np.where(np.isnan(self.above(np.asarray(0.5))), np.nan, 0.0)
         return np.maximum(self._above(low), self._below(high))
 
     def p_violation(self, lower: Bound, upper: Bound) -> Array:
@@ -76,12 +78,16 @@ class Tails(ABC):
         return self.low_limit(half), self.high_limit(half)
 
     def _above(self, t: Array) -> Array:
+        if np.all(t <= self.domain[0]):
+            return np.zeros(t.shape)
         p = self.above(np.clip(t, *self.domain))
         return np.where(
             np.isnan(p), np.nan, np.where(t <= self.domain[0], 0.0, np.where(t >= self.domain[1], 1.0, p))
         )
 
     def _below(self, t: Array) -> Array:
+        if np.all(t >= self.domain[1]):
+            return np.zeros(t.shape)
         p = self.below(np.clip(t, *self.domain))
         return np.where(
             np.isnan(p), np.nan, np.where(t >= self.domain[1], 0.0, np.where(t <= self.domain[0], 1.0, p))
