@@ -67,12 +67,14 @@ def ingest_file(
         )
     source = str(path.resolve())
     oldest = ledger.oldest()
-    chunks = READERS[path.suffix](path, ledger.offset(source), normaliser, whole)
+    after = ledger.offset(source)
+    chunks = READERS[path.suffix](path, after, normaliser, whole)
     batches = ((normaliser.batch(chunk.raw, now=now, oldest=oldest), chunk.position) for chunk in chunks)
     found = []
     with closing(_ahead(batches)) as ready:
         for batch, position in ready:
-            found.append(ledger.ingest(batch, source=source, position=position))
+            found.append(ledger.ingest(batch, source=source, after=after, position=position))
+            after = position
     return found
 
 

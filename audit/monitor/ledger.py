@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, select, text
 
-from audit.errors import UsageError
+from audit.errors import DataError, UsageError
 from audit.monitor import schema
 from audit.monitor.events import Batch, Ints, Labels, Predictions
 from audit.result import Group
@@ -67,18 +67,29 @@ class Ledger:
     def offset(self, source: str) -> int:
         """How far a source was read, in its own unit (bytes, rows); 0 at first."""
         with self.engine.begin() as connection:
-            query = select(schema.offsets.c.position).where(schema.offsets.c.source == source)
-            return int(connection.execute(query).scalar() or 0)
+            return _offset(connection, source)
 
     def oldest(self) -> int:
         """The time (seconds) before which predictions are refused, because rows were dropped."""
         with self.engine.begin() as connection:
             return (int(get_meta(connection, "dropped") or -(10**9)) + 1) * self.window
 
-    def ingest(self, batch: Batch, *, source: str | None = None, position: int | None = None) -> Received:
-        """Takes one batch, and with it the offset of its source, or nothing at all."""
+    def ingest(
+        self, batch: Batch, *, source: str | None = None, after: int = 0, position: int | None = None
+    ) -> Received:
+        """Takes one batch, and with it the offset of its source, or nothing at all.
+
+        `after` is the offset at which the batch begins, `position` the one at which it ends. Where
+        the source has been read further by another process, a DataError, and nothing is counted.
+        """
         with self.engine.begin() as connection:
             take_turns(connection)
+            if source is not None and _offset(connection, source) != after:
+                raise DataError(
+                    "another process reads this source into the same ledger",
+                    where=source,
+                    hint="Let one process read a source; several may share a ledger.",
+                )
             rejected = dict(batch.rejected)
             before = _Closed.read(connection)
             place, refused = self._cell_ids(connection, batch)
@@ -284,6 +295,11 @@ def add_tally(connection: Connection, counts: dict[str, int]) -> None:
             "INSERT INTO tally (name, n) VALUES (:name, :n) ON CONFLICT (name) DO UPDATE SET n = tally.n + :n"
         )
         connection.execute(text(statement), rows)
+
+
+def _offset(connection: Connection, source: str) -> int:
+    query = select(schema.offsets.c.position).where(schema.offsets.c.source == source)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def _set_offset(connection: Connection, source: str, position: int) -> None:

@@ -142,6 +142,16 @@ def test_a_replaced_file_is_refused(ledger, tmp_path):
         ingest_file(ledger, path, Normaliser(MAPPING), now=NOW)
 
 
+def test_two_processes_on_one_file_do_not_count_it_twice(ledger, tmp_path, monkeypatch):
+    path = write(tmp_path / "a.jsonl", make_log(days=1, per_day=50).days[0])
+    ingest_file(ledger, path, Normaliser(MAPPING), now=NOW)
+    before = ledger.tallies()
+    monkeypatch.setattr(Ledger, "offset", lambda self, source: 0)
+    with pytest.raises(DataError, match="another process"):
+        ingest_file(ledger, path, Normaliser(MAPPING), now=NOW)
+    assert ledger.tallies() == before
+
+
 def test_a_line_that_is_not_finished_waits(ledger, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(f"{event('a')}\n{event('b')[:20]}")
