@@ -159,7 +159,7 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
         clusters=clusters,
         positive=tuple(decoder.positive.items()),
         weights=spec.data.weights if "weight" in plan_.has else None,
-        notes=tuple(decoder.notes),
+        notes=(*decoder.notes, *_doubled_ids(spec, source)),
     )
     source.check_unchanged()
     return _with_median(counts, plan_, decoder, where) if scoring_rate and "score" in plan_.has else counts
@@ -178,6 +178,21 @@ def _clusters(plan_: Plan) -> int | None:
             hint="Give each row its cluster, or filter those rows.",
         )
     return int(found["n"])
+
+
+def _doubled_ids(spec: AuditSpec, source: Source) -> tuple[str, ...]:
+    """A note where an id names more than one row: a person counted twice, or rows that depend."""
+    name = spec.data.columns.id
+    if name is None or spec.data.columns.count is not None:
+        return ()
+    ids = source.table[name]
+    row = source.table.aggregate(rows=ids.count(), ids=ids.nunique()).to_pyarrow().to_pylist()[0]
+    if row["rows"] == row["ids"]:
+        return ()
+    return (
+        f"{row['rows']:,} rows carry {row['ids']:,} ids in {name!r}: doubled rows count twice; where a person "
+        f"rightly has several, name the column as `cluster:` so that intervals allow for it",
+    )
 
 
 def _audited(table: ir.Table) -> ir.Table:
