@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audit.report.axes import position, tick_labels, tick_values
 from audit.report.numbers import figure, wrap
 from audit.report.svg import BAND, FONT_SIZE, GROUND, INK, MUTED
 
@@ -73,7 +72,7 @@ def forest(rows: list[Row], axis: Axis) -> dict[str, Any]:
     low, high = domain(rows, axis)
     laid, height = _lay(rows)
     scale = {"type": "log" if axis.log else "linear", "domain": [low, high], "nice": False, "zero": False}
-    ticks = tick_values(low, high, log=axis.log)
+    ticks = tick_values(low, high, log=axis.log, span=PANEL)
     x = {
         "field": "x",
         "type": "quantitative",
@@ -102,6 +101,12 @@ def forest(rows: list[Row], axis: Axis) -> dict[str, Any]:
     }
 
 
+def runs_off(spec: dict[str, Any]) -> bool:
+    """Whether some interval of a forest plot runs off its scale."""
+    marks = (value.get("s") for layer in spec["layer"] for value in layer.get("data", {}).get("values", ()))
+    return any(mark in ("triangle-left", "triangle-right") for mark in marks)
+
+
 def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
     """The ends of the axis: all values, the band and parity, and intervals as far as is useful."""
     fixed = [v for v in (axis.lower, axis.upper, axis.parity, *(r.value for r in rows)) if v is not None]
@@ -120,44 +125,12 @@ def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
     return low - room, high + room
 
 
-def tick_values(low: float, high: float, *, log: bool, span: float = PANEL, apart: float = 44) -> list[float]:
-    """Round values that fit: parity first, then by roundness, none closer than its label is wide."""
-    if log:
-        wanted = [1.0, 0.5, 2.0, 0.2, 5.0, 0.1, 10.0, 0.8, 1.25, 0.6, 1.5, 0.9, 1.1, 0.7, 0.4, 3.0, 0.3, 4.0]
-        wanted += [base * 10.0**e for e in (-4, -3, -2, 2, 3, 4) for base in (1, 3)]
-        wanted += [0.95, 1.05, 0.98, 1.02, 0.25, 0.05, 20.0, 50.0]
-    else:
-        step = 10 ** math.floor(math.log10((high - low) / 2))
-        step = next(
-            s for s in (step, 2 * step, 5 * step, 10 * step, 20 * step) if (high - low) / s <= span / 52
-        )
-        wanted = [round(i * step, 10) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    taken: dict[float, float] = {}
-    for value in wanted:
-        at = _place(value, low, high, log=log, span=span)
-        if 0 <= at <= span and all(abs(at - other) >= apart for other in taken.values()):
-            taken[value] = at
-    return sorted(taken)
-
-
-def _place(value: float, low: float, high: float, *, log: bool, span: float = PANEL) -> float:
-    if log:
-        return span * math.log(value / low) / math.log(high / low)
-    return span * (value - low) / (high - low)
-
-
-def tick_labels(ticks: Sequence[float]) -> str:
-    """An expression that writes each tick with a true minus sign and no digits that say nothing."""
-    words = {tick: f"{tick:.10g}".replace("-", "−") for tick in ticks}
-    return "".join(f"datum.value=={tick!r}?'{word}':" for tick, word in words.items()) + "''"
-
-
 def _lay(rows: list[Row]) -> tuple[list[dict[str, Any]], int]:
     """Each row with the height at which it stands, and the height of all."""
     laid, top = [], 0
     for row in rows:
         heading = row.kind == "heading"
-        lines = wrap(row.label, NAME_COLUMNS + (60 if heading else 0))
+        lines = wrap(row.label, NAME_COLUMNS - 2 if heading else NAME_COLUMNS)
         tall = ROW + LINE * (len(lines) - 1)
         top += 8 if heading and top else 0
         laid.append({"row": row, "lines": lines, "y": top + tall / 2, "first": top + ROW / 2})
@@ -319,7 +292,7 @@ def _headings(axis: Axis, low: float, high: float) -> list[dict[str, Any]]:
         )
     ]
     ends = [(bound, sign) for bound, sign in ((axis.lower, "≥"), (axis.upper, "≤")) if bound is not None]
-    at = [_place(bound, low, high, log=axis.log) for bound, _ in ends]
+    at = [position(bound, low, high, log=axis.log, span=PANEL) for bound, _ in ends]
     narrow = len(at) == 2 and at[1] - at[0] < 84
     for index, ((bound, sign), place) in enumerate(zip(ends, at, strict=True)):
         align = ("right", "left")[index] if narrow else "center"

@@ -42,7 +42,7 @@ class Fact:
     """For a difference of shares, its size in percentage points."""
     points_interval: str | None
     per_hundred: int | None
-    """For a ratio of selection rates: how many of the group for every 100 of the reference."""
+    """For selection rates: how many of the group are selected for every 100 of the reference."""
     bound: str
     lower: str | None
     upper: str | None
@@ -187,7 +187,7 @@ def fact(case: Case, judged: Judged, *, also: tuple[str, ...] = ()) -> Fact:
         side=_side(row.value, parity),
         points=_points(row.value, places) if in_points else None,
         points_interval=_points_interval(row, places) if in_points else None,
-        per_hundred=None if hidden else _per_hundred(row),
+        per_hundred=None if hidden else _per_hundred(row, estimate),
         bound=bound_words(rule.lower, rule.upper),
         lower=_limit(rule.lower, in_points=in_points),
         upper=_limit(rule.upper, in_points=in_points),
@@ -241,12 +241,16 @@ def _points_interval(row: Comparison, places: int) -> str | None:
     return numbers.interval(100 * row.low, 100 * row.high, max(0, places - 2))
 
 
-def _per_hundred(row: Comparison) -> int | None:
-    if row.metric != "selection_rate" or row.comparison != "ratio" or row.value is None:
+def _per_hundred(row: Comparison, estimate: Estimate | None) -> int | None:
+    if row.metric != "selection_rate" or row.value is None or row.reference in words.words()["reference"]:
         return None
-    if row.reference in words.words()["reference"]:
+    ratio = row.value if row.comparison == "ratio" else None
+    if row.comparison == "difference" and estimate is not None and estimate.value is not None:
+        reference_rate = estimate.value - row.value
+        ratio = estimate.value / reference_rate if reference_rate > 0 else None
+    if ratio is None:
         return None
-    hundred = round(100 * row.value)
+    hundred = round(100 * ratio)
     return hundred if PER_HUNDRED[0] <= hundred <= PER_HUNDRED[1] else None
 
 

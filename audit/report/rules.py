@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from audit.engine.wording import bound_words
 from audit.report import numbers, words
-from audit.report.charts import MOST_ROWS, Axis, Row, forest
+from audit.report.charts import MOST_ROWS, Axis, Row, forest, runs_off
 from audit.report.facts import Case, Fact, Judged, fact, is_ratio
 from audit.report.svg import Drawing, draw
 from audit.result import Comparison, Rule, Verdict
@@ -49,6 +49,7 @@ class RuleView:
     ratio: bool
     figure: str
     drawing: Drawing | None
+    arrows: bool
     drawn: int
     parts: tuple[Part, ...]
     """The table, in parts; violations first where it does not hold all."""
@@ -77,7 +78,7 @@ def _view(case: Case, rule: Rule, judged: list[Judged], room: int) -> RuleView:
     known = words.entry(rule.metric)
     figure = f"fig-{case.anchors[rule.id]}"
     drawn, tabled = foremost(judged, MOST_ROWS), foremost(judged, room)
-    drawing = draw(forest(_rows(case, rule, drawn), axis_of(rule)), figure=figure) if drawn else None
+    spec = forest(_rows(case, rule, drawn), axis_of(rule)) if drawn else None
     outside = [j for j in drawn if j.finding.verdict is Verdict.VIOLATION]
     return RuleView(
         anchor=case.anchors[rule.id],
@@ -97,7 +98,8 @@ def _view(case: Case, rule: Rule, judged: list[Judged], room: int) -> RuleView:
         by_point=rule.judge == "estimate",
         ratio=is_ratio(rule.comparison),
         figure=figure,
-        drawing=drawing,
+        drawing=None if spec is None else draw(spec, figure=figure),
+        arrows=spec is not None and runs_off(spec),
         drawn=len(drawn),
         parts=tuple(
             Part(heading(case, part[0].row, several=_several(judged)), tuple(fact(case, j) for j in part))
@@ -140,10 +142,12 @@ def partitions(case: Case, judged: list[Judged]) -> list[list[Judged]]:
     Those withheld come last, by name, since their place would tell their value.
     """
 
-    def effect(item: Judged) -> tuple[bool, bool, float, str]:
-        hidden = case.withheld.comparison(item.row)
-        value = None if hidden else item.row.value
-        return (hidden, value is None, 0.0 if value is None else value, numbers.name(item.row.group))
+    def effect(item: Judged) -> tuple[bool, bool, bool, float, str]:
+        row = item.row
+        hidden = case.withheld.comparison(row)
+        value = None if hidden else row.value
+        order = 0.0 if value is None else value
+        return (row.stratum is not None, hidden, value is None, order, numbers.name(row.group))
 
     parts: dict[tuple[str, tuple[str, ...], object], list[Judged]] = defaultdict(list)
     for item in judged:
@@ -205,7 +209,7 @@ def _reference(case: Case, rule: Rule, row: Comparison) -> Row:
     hidden = case.withheld.comparison(row) and (
         (row.grouping, row.reference) in case.withheld.names or case.withheld.count(row.reference_n)
     )
-    n = said["withheld"] if hidden else numbers.rows(row.reference_n)
+    n = said["withheld"] if hidden else "" if row.stratum is not None else numbers.rows(row.reference_n)
     parity = 1.0 if is_ratio(rule.comparison) else 0.0
     return Row(words.reference_words(row.reference), "reference", said["reference"], n=n, value=parity)
 
@@ -215,6 +219,8 @@ def _row(case: Case, rule: Rule, item: Judged) -> Row:
     label = numbers.name(row.group)
     if row.comparison == "pairs":
         label = said["plot"]["pair"].format(group=label, reference=words.reference_words(row.reference))
+    if row.comparison.startswith("conditional") and row.stratum is None:
+        label = said["plot"]["stratum"].format(group=label, stratum=said["plot"]["strata"])
     if row.stratum is not None:
         label = said["plot"]["stratum"].format(group=label, stratum=numbers.name(row.stratum))
     verdict = item.finding.verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from audit.report.charts import tick_labels, tick_values
+from audit.report.axes import tick_labels, tick_values
 from audit.report.numbers import wrap
 from audit.report.svg import FONT_SIZE, INK, MUTED
 

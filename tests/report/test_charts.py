@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.report.charts import MOST_ROWS, PANEL, Axis, Row, domain, forest, tick_values
+from audit.report.axes import tick_values
+from audit.report.charts import MOST_ROWS, PANEL, Axis, Row, domain, forest
 from audit.report.numbers import clean, width, wrap
 from audit.report.scores import calibration, roc, sweep, thresholds
 from audit.report.svg import draw
@@ -82,11 +83,11 @@ def test_the_axis_holds_all_values_and_both_bounds(values: list[float], half: fl
 
 @given(st.floats(0.001, 0.99), st.floats(1.01, 1000))
 def test_ticks_lie_on_the_axis_apart_from_each_other(low: float, high: float) -> None:
-    ticks = tick_values(low, high, log=True)
+    ticks = tick_values(low, high, log=True, span=PANEL)
     assert all(low * 0.999 <= t <= high * 1.001 for t in ticks)
     places = [PANEL * math.log(t / low) / math.log(high / low) for t in ticks]
     assert all(b - a >= 43.9 for a, b in pairwise(places))
-    linear = tick_values(-low, high, log=False)
+    linear = tick_values(-low, high, log=False, span=PANEL)
     assert linear == sorted(set(linear))
     assert len(linear) >= 1
 

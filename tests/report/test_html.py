@@ -119,7 +119,7 @@ def test_what_could_not_be_decided_says_how_many_rows_would(small: str) -> None:
     open_ = [f for f in result.findings if f.verdict is Verdict.INCONCLUSIVE and f.severity != "minor"]
     least = min(f.rows_needed for f in open_ if f.rows_needed)
     undecided = Page(small).text.split("Could not be decided")[1]
-    assert f"About {least:,} more rows of this group would decide it" in undecided
+    assert f"About {least:,} more rows would decide it" in undecided
 
 
 def test_a_pass_is_stated_for_what_was_examined_only() -> None:
