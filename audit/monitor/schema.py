@@ -100,6 +100,14 @@ evidence = Table(
     Column("counts", Text, nullable=False),
 )
 
+alarm_entry = Table(
+    "alarm_entry",
+    metadata,
+    Column("alarm", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("entry", Text, nullable=False),
+)
+
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
 """From version v to v + 1; each runs once, in the transaction that raises the version."""
 

@@ -35,7 +35,7 @@ class Size:
 
 
 SMALL = Size(days=4, per_day=1_000, chunk=60_000, kills=3, longest=0.25)
-FULL = Size(days=30, per_day=18_500, chunk=500_000, kills=100, longest=0.8)
+FULL = Size(days=30, per_day=18_500, chunk=500_000, kills=100, longest=1.2)
 """About a million events: a day's predictions, .8 labels each, 5 % of all twice."""
 
 
