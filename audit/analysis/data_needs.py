@@ -136,6 +136,7 @@ class _Series:
     drawn: Floats
     weights: Floats
     test_rows: int
+    fit_variance: float
 
 
 def _series(points: tuple[Point, ...], group: str, rng: np.random.Generator) -> _Series:
@@ -149,18 +150,56 @@ def _series(points: tuple[Point, ...], group: str, rng: np.random.Generator) -> 
             hint="Fit at more fractions, or bring test rows of that group.",
         )
     test_rows = points[0].test_rows
+    fraction = np.array([min(1.0, size / sizes[-1]) for size in sizes])
     rates = [np.array([p.test_errors / p.test_rows for p in points if p.group_rows == n]) for n in sizes]
     mean = np.array([rate.mean() for rate in rates])
     repeats = np.array([len(rate) for rate in rates])
-    pooled = sum(float(((rate - rate.mean()) ** 2).sum()) for rate in rates)
-    degrees = max(1, int((repeats - 1).sum()))
     chance = mean.clip(1 / test_rows, 1 - 1 / test_rows)
     chance = chance * (1 - chance) / test_rows
-    between = max(pooled / degrees, float(chance.mean()) if repeats.max() == 1 else 0.0)
-    own = rng.standard_normal((_DRAWS, len(sizes))) * np.sqrt(between / repeats)
+    n = np.array(sizes, dtype=float)
+    fits = _fit_variance(n, rates, fraction, chance)
+    own = rng.standard_normal((_DRAWS, len(sizes))) * np.sqrt(
+        fits / n * (fraction + (1 - fraction) / repeats)
+    )
     shared = rng.standard_normal((_DRAWS, 1)) * np.sqrt(chance)
     drawn = np.clip(mean + own + shared, 0.0, 1.0)
-    return _Series(np.array(sizes, dtype=float), mean, drawn, repeats / chance, test_rows)
+    return _Series(n, mean, drawn, n / (fits + n * chance), test_rows, fits)
+
+
+def _fit_variance(n: Floats, rates: list[Floats], fraction: Floats, chance: Floats) -> float:
+    """The variance of one fit's error over training samples, times its rows.
+
+    It falls about as 1/rows. Subsets of the same rows share the part `fraction` of them, so that the
+    repeats show 1 − fraction of it, and none at all where every row is taken.
+    """
+    terms = [
+        (len(rate) - 1, float(rate.var(ddof=1)) * size / (1 - part))
+        for size, rate, part in zip(n, rates, fraction, strict=True)
+        if len(rate) > 1 and part < 1
+    ]
+    if not terms:
+        return float((chance * n).mean())
+    return float(sum(weight * value for weight, value in terms) / sum(weight for weight, _ in terms))
+
+
+@dataclass(frozen=True)
+class _Level:
+    mean: float
+    drawn: Floats
+    test_rows: int
+
+
+def _level(points: tuple[Point, ...], reference: str, rng: np.random.Generator) -> _Level:
+    """The reference's error where no row was taken away, and draws of it for the test rows' chance."""
+    points = tuple(one for one in points if one.test_rows > 0)
+    if not points:
+        raise DataError(f"no fit has test rows of {reference!r}", where="data needs")
+    largest = max(one.fraction for one in points)
+    rates = [one.test_errors / one.test_rows for one in points if one.fraction == largest]
+    mean, rows = float(np.mean(rates)), points[0].test_rows
+    chance = min(max(mean, 1 / rows), 1 - 1 / rows)
+    drawn = mean + rng.standard_normal(_DRAWS) * math.sqrt(chance * (1 - chance) / rows)
+    return _Level(mean, np.clip(drawn, 0.0, 1.0), rows)
 
 
 def _need(
@@ -168,9 +207,9 @@ def _need(
 ) -> Need:
     own = curves.of(group, varied=group)
     series = _series(own or curves.of(group), group, rng)
-    other = _series(curves.of(reference, varied=group if own else EVERYONE), reference, rng)
+    other = _level(curves.of(reference, varied=group if own else EVERYONE), reference, rng)
     fitted, draws = (fit(series.n, errors, series.weights) for errors in (series.mean[None, :], series.drawn))
-    level, levels = float(other.mean[-1]), other.drawn[:, -1]
+    level, levels = other.mean, other.drawn
     present = int(series.n[-1])
     tail = 1 - confidence
     point = float(fitted.rows_for(np.array([level + bound]))[0])
@@ -229,15 +268,15 @@ def _measured(
     levels: Floats,
     rows: int,
     series: _Series,
-    other: _Series,
+    other: _Level,
     tail: float,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Where a gap measured anew will lie: the fit's doubt, and the chance of as many test rows."""
+    """Where a gap measured anew will lie: the curve's doubt, one fit's chance, that of as many test rows."""
     means = (np.clip(draws.at(max(rows, 1)), 0, 1), levels)
-    seen = [
-        rng.binomial(one.test_rows, mean) / one.test_rows
-        for one, mean in zip((series, other), means, strict=True)
-    ]
+    fitted = rng.standard_normal(_DRAWS) * math.sqrt(series.fit_variance / max(rows, 1))
+    means = (np.clip(means[0] + fitted, 0, 1), levels)
+    sizes = (series.test_rows, other.test_rows)
+    seen = [rng.binomial(size, mean) / size for size, mean in zip(sizes, means, strict=True)]
     low, high = np.quantile(seen[0] - seen[1], [tail / 2, 1 - tail / 2])
     return float(low), float(high)

@@ -28,7 +28,6 @@ def known_curves(rng: np.random.Generator, *, floor: float = 0.05, repeats: int 
     for repeat in range(repeats):
         for size in SIZES:
             for group, error in (("g", true_error(size, floor)), ("h", 0.08)):
-                # The same test rows serve every fit, so their chance is common to all sizes.
                 wrong = int(rng.binomial(TEST_ROWS, error))
                 points.append(
                     Point("g", repeat, size / SIZES[-1], group, size, size * 2, 0, wrong, TEST_ROWS)
@@ -59,6 +58,72 @@ def test_predicted_rows_bring_the_measured_gap_into_the_predicted_interval() -> 
         assert need.gap_then_high is not None
         inside += need.gap_then_low <= measured <= need.gap_then_high
     assert told >= 45
+    assert inside >= 0.9 * told
+
+
+class Centroids(ClassifierMixin, BaseEstimator):
+    """The nearest of two class means, of each group by itself: the last column says which group."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Centroids:
+        self.means_ = {
+            g: [X[(X[:, -1] == g) & (y == k), :-1].mean(axis=0) for k in (0, 1)] for g in np.unique(X[:, -1])
+        }
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        result = np.zeros(len(X), dtype=int)
+        for g, (zero, one) in self.means_.items():
+            rows = X[X[:, -1] == g, :-1]
+            result[X[:, -1] == g] = ((rows - zero) ** 2).sum(axis=1) > ((rows - one) ** 2).sum(axis=1)
+        return result
+
+
+def gaussians(counts: dict[str, int], rng: np.random.Generator, dimensions: int = 600) -> Rows:
+    """Two classes at distance 3: the best error is 0.067.
+
+    In `g` many features mean nothing, so that n rows come to an error of Φ(−4.5/√(9 + 4·600/n)).
+    """
+    group = np.repeat(list(counts), list(counts.values()))
+    y = np.arange(len(group)) % 2
+    X = rng.normal(size=(len(group), dimensions))
+    X[group == "h", 1:] = 0
+    X[:, 0] += 3 * y
+    return rows_of(np.column_stack([X, group == "g"]), y, group, where="gaussians")
+
+
+@pytest.mark.slow
+def test_a_real_model_with_the_rows_added_lands_in_the_predicted_interval() -> None:
+    inside = told = 0
+    asked = []
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        train, test = gaussians({"g": 400, "h": 300}, rng), gaussians({"g": 2000, "h": 2000}, rng)
+        curves = learning_curves(
+            Centroids(),
+            train,
+            test,
+            fractions=(0.2, 0.35, 0.5, 0.7, 1.0),
+            repeats=8,
+            by_group=True,
+            seed=seed,
+        )
+        need = data_needs(curves, bound=0.03, reference="h", groups=("g",), seed=seed)[0]
+        if need.rows_more is None:
+            continue
+        told += 1
+        asked.append(need.rows_more)
+        rows = 400 + min(need.rows_more, 6_000)
+        model = Centroids()
+        more = gaussians({"g": rows, "h": 300}, rng)
+        fresh = gaussians({"g": 2000, "h": 2000}, rng)
+        wrong = model.fit(more.X, more.y).predict(fresh.X) != fresh.y
+        measured = wrong[fresh.group == "g"].mean() - wrong[fresh.group == "h"].mean()
+        assert need.gap_then_low is not None
+        assert need.gap_then_high is not None
+        inside += need.gap_then_low <= measured <= need.gap_then_high
+    assert told >= 40
+    # By the formula the error of `g` is 0.03 above that of `h` at 800 rows, 400 more than it has.
+    assert 200 <= np.median(asked) <= 800
     assert inside >= 0.9 * told
 
 
