@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
 from audit.monitor.closing import outcomes, tables
 from audit.monitor.ledger import Ledger
+from tests.monitor import worker
 from tests.monitor.log import DAY, START, Truth, make_log
 from tests.monitor.postgres import Server
 from tests.monitor.worker import STREAMS
 from tests.needs import needs_extra, needs_postgres
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Size:
     per_day: int
     chunk: int
     kills: int
-    longest: float
-    """Seconds that a process may live after it is ready."""
+    batches: int
+    """The most batches that a process may take before it is killed."""
 
 
-SMALL = Size(days=4, per_day=1_000, chunk=60_000, kills=3, longest=0.25)
-FULL = Size(days=30, per_day=18_500, chunk=500_000, kills=100, longest=1.2)
+SMALL = Size(days=4, per_day=1_000, chunk=60_000, kills=5, batches=3)
+FULL = Size(days=30, per_day=18_500, chunk=500_000, kills=100, batches=4)
 """About a million events: a day's predictions, .8 labels each, 5 % of all twice."""
 
 
@@ -56,9 +56,35 @@ def truth_and_files(size: Size, folder: Path) -> Truth:
     return truth
 
 
-def start(url: str, folder: Path, chunk: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.monitor.worker", url, str(folder), str(chunk)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+class Worker:
+    """The process, forked from one that has imported everything; it tells of each batch."""
+
+    def __init__(self, url: str, folder: Path, chunk: int) -> None:
+        context = get_context("forkserver")
+        context.set_forkserver_preload(["tests.monitor.worker"])
+        self.channel, other = context.Pipe(duplex=False)
+        self.process = context.Process(target=worker.main, args=(url, str(folder), chunk, other))
+        self.process.start()
+        other.close()
+
+    def wait(self, messages: int) -> None:
+        """Until so many messages came, or it ended."""
+        with suppress(EOFError):
+            for _ in range(messages):
+                self.channel.recv()
+
+    def kill(self) -> bool:
+        """kill -9; whether it was at work."""
+        self.process.kill()
+        self.process.join()
+        return self.process.exitcode == -SIGKILL
+
+    def finish(self) -> None:
+        with suppress(EOFError):
+            while True:
+                self.channel.recv()
+        self.process.join()
+        assert self.process.exitcode == 0
 
 
 def ingest_with_kills(url: str, folder: Path, size: Size, server: Server | None = None) -> int:
@@ -66,24 +92,19 @@ def ingest_with_kills(url: str, folder: Path, size: Size, server: Server | None 
     rng, hits = random.Random(5), 0
     server_kills = {size.kills // 3, 2 * size.kills // 3} if server else set()
     while hits < size.kills:
-        process = start(url, folder, size.chunk)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(rng.uniform(0, size.longest))
+        running = Worker(url, folder, size.chunk)
+        running.wait(rng.randrange(size.batches + 2))
+        time.sleep(rng.uniform(0, 0.3))
         if server and hits in server_kills:
             server_kills.discard(hits)
             server.kill()
             server.start()
-        done = process.poll() is not None
-        process.kill()
-        process.communicate()
-        if done and process.returncode == 0:
+            hits += 1
+        hits += running.kill()
+        if running.process.exitcode == 0:
             break
-        hits += 1
     assert not server_kills
-    process = start(url, folder, size.chunk)
-    process.communicate(timeout=1_200)
-    assert process.returncode == 0
+    Worker(url, folder, size.chunk).finish()
     return hits
 
 

@@ -1,12 +1,10 @@
-"""Ingests a folder of days into a ledger and closes after each: the process that the kill loop kills.
-
-python -m tests.monitor.worker URL FOLDER CHUNK_BYTES
-"""
+"""Ingests a folder of days into a ledger and closes after each: the process that the kill loop kills."""
 
 from __future__ import annotations
 
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from audit.monitor import files
 from audit.monitor.closing import close
@@ -18,15 +16,24 @@ from tests.monitor.make import SELECTION, TPR
 STREAMS = [SELECTION, TPR]
 
 
-def main(url: str, folder: str, chunk: str) -> None:
-    files.CHUNK_BYTES = int(chunk)
-    ledger, normaliser = Ledger(url), Normaliser(MAPPING, threads=1)
-    print("ready", flush=True)
+class Telling(Ledger):
+    """A ledger that tells of each batch when it is in."""
+
+    def __init__(self, url: str, channel: Connection) -> None:
+        super().__init__(url)
+        self.channel = channel
+
+    def ingest(self, *arguments: Any, **options: Any) -> Any:
+        found = super().ingest(*arguments, **options)
+        self.channel.send("batch")
+        return found
+
+
+def main(url: str, folder: str, chunk: int, channel: Connection) -> None:
+    files.CHUNK_BYTES = chunk
+    ledger, normaliser = Telling(url, channel), Normaliser(MAPPING, threads=1)
+    channel.send("ready")
     for day, path in enumerate(sorted(Path(folder).glob("*.jsonl"))):
         files.ingest_file(ledger, path, normaliser, now=NOW)
         close(ledger, STREAMS, ATTRIBUTES, as_of=START + (day + 1) * DAY, label_lag=LABEL_LAG)
     ledger.close()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
