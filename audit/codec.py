@@ -103,9 +103,7 @@ def _dataclass(kind: type, plain: Any) -> Any:
     unknown = plain.keys() - hints.keys()
     if unknown:
         raise ValueError(f"{kind.__name__} has no field {sorted(unknown)[0]!r}")
-    missing = [
-        field.name for field in fields(kind) if field.name not in plain and field.default is MISSING
-    ]
+    missing = [field.name for field in fields(kind) if field.name not in plain and field.default is MISSING]
     if missing:
         raise ValueError(f"{kind.__name__} lacks {missing[0]!r}")
     return kind(**{name: from_plain(hints[name], item) for name, item in plain.items()})

@@ -170,7 +170,7 @@ class Policy:
     """`policy` or `rule`: over what violations are Holm-adjusted."""
     min_group: int
     small_groups: str | None
-    """`inconclusive` or `report` for every grouping; None: inconclusive for single attributes, report for intersections."""
+    """`inconclusive` or `report`; None: inconclusive for single attributes, report for intersections."""
     on_inconclusive: str
     """fail, warn or pass: what an inconclusive audit does to the gate."""
     suppress_below: int | None

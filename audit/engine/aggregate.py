@@ -190,8 +190,8 @@ def _doubled_ids(spec: AuditSpec, source: Source) -> tuple[str, ...]:
     if row["rows"] == row["ids"]:
         return ()
     return (
-        f"{row['rows']:,} rows carry {row['ids']:,} ids in {name!r}: doubled rows count twice; where a person "
-        f"rightly has several, name the column as `cluster:` so that intervals allow for it",
+        f"{row['rows']:,} rows carry {row['ids']:,} ids in {name!r}: doubled rows count twice; where "
+        "a person rightly has several, name the column as `cluster:` so that intervals allow for it",
     )
 
 

@@ -113,7 +113,7 @@ def _asks_scoring_rate(spec: AuditSpec, rules: tuple[Rule, ...]) -> bool:
 def _policy(spec: AuditSpec, rules: tuple[Rule, ...], look: int | None) -> Policy:
     given = spec.policy
     return Policy(
-        path=None if spec.path is None else spec.path.name,
+        path=_policy_path(spec),
         digest=spec.digest,
         confidence=given.confidence,
         alpha=look_alpha(1 - given.confidence, look),
@@ -125,6 +125,13 @@ def _policy(spec: AuditSpec, rules: tuple[Rule, ...], look: int | None) -> Polic
         suppress_below=given.suppress_below,
         rules=rules,
     )
+
+
+def _policy_path(spec: AuditSpec) -> str | None:
+    """The policy's path as it was given, which is how a repository knows it; of an absolute one the name."""
+    if spec.path is None:
+        return None
+    return spec.path.name if spec.path.is_absolute() else spec.path.as_posix()
 
 
 def _check(spec: AuditSpec, rules: tuple[Rule, ...], tables: Tables) -> None:

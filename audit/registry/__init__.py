@@ -113,7 +113,9 @@ def lookup(name: str, *, where: str | None = None) -> Metric | Alias:
     raise UsageError(
         f"no metric is called {name!r}",
         where=where,
-        hint=f"Did you mean {near}? `harm-audit metrics` lists all." if near else "`harm-audit metrics` lists all.",
+        hint=f"Did you mean {near}? `harm-audit metrics` lists all."
+        if near
+        else "`harm-audit metrics` lists all.",
     )
 
 
