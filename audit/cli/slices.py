@@ -45,9 +45,12 @@ METRICS = ("error_rate", "false_positive_rate", "false_negative_rate", "loss", "
     show_default=True,
     help="Bad rows to show of each slice; personal data.",
 )
+@click.option(
+    "--all", "listing", type=click.Path(path_type=Path), help="Write every slice to this CSV, untested."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the report as JSON to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(source: Path, out: Path | None, as_json: bool, **options: Any) -> int:
+def command(source: Path, listing: Path | None, out: Path | None, as_json: bool, **options: Any) -> int:
     """Find the slices with the worst error in SOURCE: a CSV or Parquet file, or an audit.yaml.
 
     People are split in two. Slices are searched on the first half, at every depth; on the second
@@ -69,6 +72,8 @@ def command(source: Path, out: Path | None, as_json: bool, **options: Any) -> in
             person=person,
             **{name: options[name] for name in names},
         )
+    if listing is not None:
+        _list_all(listing, table, rate, person, options)
     if out is not None:
         writing.whole(out, codec.dumps(report))
     if as_json:
@@ -104,6 +109,18 @@ def _open(source: Path, options: dict[str, Any]) -> tuple[Any, Rate, str | None]
             )
     merged = {name: given[name] if given[name] is not None else said.get(name) for name in names}
     return table, rates.Rate(options["metric"], **merged), options["person"] or columns.cluster or columns.id
+
+
+def _list_all(path: Path, table: Any, rate: Rate, person: str | None, options: dict[str, Any]) -> None:
+    found = importlib.import_module("audit.analysis.divergence").divergence(
+        table,
+        rate,
+        features=options["features"] or None,
+        reserved=frozenset() if person is None else frozenset((person,)),
+        min_support=options["min_support"],
+        max_depth=options["max_depth"],
+    )
+    writing.whole(path, found.to_csv(index=False).encode())
 
 
 def _tell(report: SliceReport, out: Path | None) -> None:

@@ -54,7 +54,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_slices_of_a_file(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["slices", "rows.csv", "--label", "y", "--prediction", "p", "--id", "person", "--feature", "age"]
-    assert main([*given, "--feature", "sex", "--examples", "1", "--out", "slices.json"]) == 0
+    assert (
+        main([*given, "--feature", "sex", "--examples", "1", "--out", "slices.json", "--all", "all.csv"]) == 0
+    )
+    listing = pd.read_csv("all.csv")
+    assert {"sex = Female", "sex = Male"} <= set(listing["slice"])
+    assert (
+        listing.set_index("slice").loc["sex = Male", "rows"]
+        == (pd.read_csv("rows.csv")["sex"] == "Male").sum()
+    )
     said = capsys.readouterr().out
     assert "sex = Female" in said
     assert "confirmed:" in said
