@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from audit.api import run
 from audit.engine.run import audit
 from audit.result import AuditResult, Finding, Verdict
 from audit.spec import load
@@ -87,3 +91,18 @@ def test_a_plain_interval_outside_the_bound_is_no_verdict(result: AuditResult) -
 def test_the_model_is_named_by_its_digest(result: AuditResult) -> None:
     assert result.system.model is not None
     assert len(result.system.model.sha256) == 64
+
+
+def test_the_readme_shows_a_real_session(folder: Path) -> None:
+    """Each number of the README's session, but the bundle's id and date, is what the gate prints today."""
+    run(folder / "audit.yaml", out=folder / "evidence", created_at="2026-11-22T00:00:00Z")
+    asked = ["gate", str(folder / "evidence"), "--model", str(folder / "model.joblib")]
+    done = subprocess.run(
+        [sys.executable, "-m", "audit", *asked], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    readme = (LENDING.parents[1] / "README.md").read_text("utf-8")
+    session = readme.split("$ harm-audit gate evidence --model model.joblib\n")[1].split("bundle ")[0]
+    shown = re.findall(r"\d[\d,]*(?:\.\d+)?", session)
+    assert len(shown) > 10
+    assert [number for number in shown if number not in re.findall(r"\d[\d,]*(?:\.\d+)?", done.stdout)] == []
