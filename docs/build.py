@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Written by docs/build.py: change the code and run `make docs`. -->"
 HELP_BLOCK = re.compile(r"(?<=<!-- help -->\n).*?(?=<!-- /help -->)", re.DOTALL)
 WIDTH = 80
+MARGIN = 2
+"""What click leaves free at the right of a terminal."""
 
 
 def commands() -> str:
@@ -38,17 +40,21 @@ def helps() -> Iterator[tuple[str, str]]:
 
     Colours off and a fixed width: the same bytes on every terminal.
     """
-    yield from _walk(_program(), click.Context(_program(), info_name="harm-audit", max_content_width=WIDTH))
+    yield from _walk(_program(), _context(_program(), "harm-audit"))
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    return click.Context(command, parent=parent, info_name=name, **command.context_settings)
 
 
 def _walk(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    context.terminal_width = WIDTH
+    context.terminal_width = WIDTH - MARGIN
     yield context.command_path, click.unstyle(command.get_help(context)).rstrip()
     if isinstance(command, click.Group):
         for name in sorted(command.list_commands(context)):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
-                yield from _walk(inner, click.Context(inner, info_name=name, parent=context))
+                yield from _walk(inner, _context(inner, name, context))
 
 
 def _program() -> click.Group:
