@@ -1,0 +1,1 @@
+"""Where other tools meet the toolkit; each module stands alone and loads its tool."""

@@ -1,0 +1,194 @@
+"""What the pytest plugin does once it is used: a policy's rules as tests, decided as the gate decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import audit
+from audit import gate
+from audit.errors import AuditError, UsageError
+from audit.gate import EVIDENCE_KINDS, ON_INCONCLUSIVE, Decision, Reason
+from audit.registry import nearest
+from audit.result import AuditResult, Verdict
+from audit.spec import load, resolve_rules
+
+if TYPE_CHECKING:
+    from audit.api import Audit
+
+GATE = "(gate)"
+"""The item of the whole decision, beside those of the rules."""
+_done = pytest.StashKey["dict[Path, Audit | AuditError]"]()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a rule, or the whole decision, stands at the gate."""
+
+    rule: str
+    verdict: Verdict
+    handled: str
+    """fail, warn or pass: what an inconclusive verdict does here."""
+    text: str
+    """Why it is no pass and what to do, or what is only reported; empty for a plain pass."""
+    audit: Audit
+
+    @property
+    def opens(self) -> bool:
+        """Whether the gate would open for it."""
+        undecided = self.verdict is Verdict.INCONCLUSIVE
+        return self.verdict is Verdict.PASS or (undecided and self.handled != "fail")
+
+
+def rules_of(node: pytest.Item, marker: pytest.Mark) -> list[str]:
+    """The ids of the marker's policy file and `(gate)`; a collection error says what is wrong there."""
+    try:
+        path, _ = _said(node, marker)
+        return [*(rule.id for rule in resolve_rules(load(path))), GATE]
+    except AuditError as error:
+        raise pytest.Collector.CollectError(str(error)) from error
+
+
+def standing_of(item: pytest.Item, rule: str) -> Standing:
+    """How the rule of a marked item stands; a policy file is audited once a session (and xdist worker)."""
+    marker = item.get_closest_marker("audit")
+    assert marker is not None
+    try:
+        path, on_inconclusive = _said(item, marker)
+        done = _audited(item, path)
+        return _standing(done, None if rule == GATE else rule, on_inconclusive)
+    except AuditError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+class Fairness:
+    """Asserts rules of a policy in the body of a test; what it finds is in the test's report."""
+
+    def __init__(self, item: pytest.Item, note: Callable[[pytest.Item, Standing], None]) -> None:
+        self._item = item
+        self._note = note
+
+    def assert_rule(
+        self,
+        rule: str | Mapping[str, Any],
+        frame: Any = None,
+        *,
+        spec: str | Path | None = None,
+        on_inconclusive: str | None = None,
+        **columns: Any,
+    ) -> Audit:
+        """Fail unless the evidence lets the rule pass; give the audit back.
+
+        Without `spec`, `rule` is as in the policy file (a mapping, or the name of one that fixes its bound,
+        as four_fifths) and `columns` are those of `audit.audit`: sensitive, prediction, label and so on.
+        With `spec`, `rule` is the id of a rule in that policy file; `frame`, where given, stands in for its
+        source. An inconclusive verdict fails, or with `on_inconclusive` warn the test ends as skipped, with
+        pass as passed; both are counted as inconclusive. A violation raises AssertionError.
+        """
+        __tracebackhide__ = True
+        try:
+            standing = self._stands(rule, frame, spec, on_inconclusive, columns)
+        except AuditError as error:
+            pytest.fail(str(error), pytrace=False)
+        self._note(self._item, standing)
+        if not standing.opens:
+            raise AssertionError(standing.text)
+        return standing.audit
+
+    def _stands(
+        self,
+        rule: str | Mapping[str, Any],
+        frame: Any,
+        spec: str | Path | None,
+        on_inconclusive: str | None,
+        columns: Mapping[str, Any],
+    ) -> Standing:
+        if spec is None:
+            if frame is None:
+                raise UsageError("assert_rule needs a frame, or the policy file as `spec=`")
+            return _standing(audit.audit(frame, rules=[rule], **columns), None, on_inconclusive)
+        if columns or not isinstance(rule, str):
+            raise UsageError("with `spec=`, the rule is an id and the policy file names the columns")
+        path = _path(self._item, str(spec))
+        done = _audited(self._item, path) if frame is None else audit.run(path, frame=frame)
+        return _standing(done, rule, on_inconclusive)
+
+
+def _said(node: pytest.Item, marker: pytest.Mark) -> tuple[Path, str | None]:
+    """The policy file and the word for inconclusive of a marker."""
+    given = dict(zip(("spec", "on_inconclusive"), marker.args, strict=False)) | dict(marker.kwargs)
+    if len(marker.args) > 2 or given.keys() - {"spec", "on_inconclusive"} or "spec" not in given:
+        raise UsageError(
+            "the marker audit takes a policy file, and on_inconclusive",
+            where=node.nodeid,
+            hint='Write @pytest.mark.audit("audit.yaml").',
+        )
+    word = given.get("on_inconclusive")
+    if word is not None and word not in ON_INCONCLUSIVE:
+        raise UsageError(
+            f"on_inconclusive is {word!r}", where=node.nodeid, hint=f"Allowed: {', '.join(ON_INCONCLUSIVE)}."
+        )
+    return _path(node, str(given["spec"])), word
+
+
+def _path(node: pytest.Item, spec: str) -> Path:
+    """The policy file: from the test file's folder, or else from pytest's root folder."""
+    beside = node.path.parent / spec
+    return beside if beside.exists() else node.config.rootpath / spec
+
+
+def _audited(item: pytest.Item, path: Path) -> Audit:
+    known = item.config.stash.setdefault(_done, {})
+    if path not in known:
+        try:
+            known[path] = audit.run(path)
+        except AuditError as error:
+            known[path] = error
+    found = known[path]
+    if isinstance(found, AuditError):
+        raise found
+    return found
+
+
+def _standing(done: Audit, rule: str | None, on_inconclusive: str | None) -> Standing:
+    """How one rule stands, or with None the whole decision, on this day and the model just audited."""
+    result = done.result
+    known = [each.id for each in result.policy.rules]
+    if rule is not None and rule not in known:
+        near = nearest(rule, known)
+        hint = f"Did you mean {near}?" if near else f"There are: {', '.join(known) or 'none'}."
+        raise UsageError(f"the policy has no rule {rule!r}", hint=hint)
+    model = result.system.model
+    decision = gate.decide(
+        result,
+        today=datetime.now(UTC).date(),
+        model_sha256=model.sha256 if model else None,
+        on_inconclusive=on_inconclusive,
+    )
+    own = [r for r in decision.reasons if rule is None or r.kind != "rule" or r.id == rule]
+    verdict = Verdict.worst([reason.verdict for reason in own]) if own else Verdict.PASS
+    unbound = any(reason.kind in EVIDENCE_KINDS for reason in own)
+    handled = "fail" if unbound else on_inconclusive or result.policy.on_inconclusive
+    text = _words(own) if own else _reported(result, decision, rule)
+    return Standing(rule or GATE, verdict, handled, text, done)
+
+
+def _words(reasons: Sequence[Reason]) -> str:
+    return "\n".join(
+        f"{reason.verdict.value} ({reason.id}): {reason.text}\n  → {reason.next_step}" for reason in reasons
+    )
+
+
+def _reported(result: AuditResult, decision: Decision, rule: str | None) -> str:
+    """What is no pass and does not decide: what is waived, and rules of severity minor."""
+    said = [f"waived ({words})" for words in decision.waived if rule is None or words.startswith(f"{rule}: ")]
+    for judged in result.rules:
+        severity = next((each.severity for each in result.policy.rules if each.id == judged.rule), None)
+        if severity == "minor" and judged.rule == rule and judged.verdict is not Verdict.PASS:
+            said.append(f"{judged.verdict.value}, reported only ({judged.rule}): {judged.why}")
+    return "\n".join(said)
