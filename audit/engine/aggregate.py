@@ -26,6 +26,11 @@ _LOGIT_SPAN = math.log(1e6)
 """Scores under 1e-6 and over 1 − 1e-6 have the two outermost bins."""
 LEAST_SQUARE = 100
 """Units of 1/FIXED that a squared weight needs on average, or rounding eats the variance."""
+_NO_FRACTION = 2.0**52
+"""From here on a double is whole, and adding a half could change it."""
+_WIDE_SUMS = {"duckdb", "postgres"}
+"""Engines whose sum of 64-bit integers has more than 64 bits by itself."""
+_EXACT = ("n", "w", "w2", "s", "ss", "ws", "wss", "w2s", "w2ss", "bad_w", "bad_k")
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -49,11 +54,18 @@ def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
     """
     times = table.k if "count" in plan_.has else None
 
-    def total(value: Any) -> Any:
-        whole = (value * FIXED).round().cast("int64")
-        return (whole * times.cast("int64") if times is not None else whole).sum()
+    wide = table.get_backend().name in _WIDE_SUMS
 
-    sums = {"n": table.count() if times is None else times.cast("int64").sum()}
+    def exact(whole: Any) -> Any:
+        return (whole if wide else whole.cast("decimal(38, 0)")).sum().cast("string")
+
+    def total(value: Any) -> Any:
+        whole = _fixed_point(value)
+        if times is None:
+            return exact(whole)
+        return exact(whole * times.cast("int64"))
+
+    sums = {"n": table.count() if times is None else exact(times.cast("int64"))}
     weights = {"": None}
     if "weight" in plan_.has:
         weights = {"": None, "w": table.w, "w2": table.w * table.w}
@@ -68,6 +80,26 @@ def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
         if name in table.columns:
             sums[name] = table[name].cast("int64").sum()
     return sums
+
+
+def _fixed_point(value: Any) -> Any:
+    """Units of 1/FIXED, a half rounded up: the engines' own `round` treats a half each in its way."""
+    units = value * float(FIXED)
+    return (units + (units < _NO_FRACTION).ifelse(0.5, 0.0)).floor().cast("int64")
+
+
+def fetch(table: ir.Table) -> pa.Table:
+    """The rows of an aggregate. Sums travel as text, since some drivers make a wide one a double."""
+    got = table.to_pyarrow()
+    for place, name in enumerate(got.column_names):
+        if name in _EXACT and not pa.types.is_integer(got[name].type):
+            got = got.set_column(place, name, got[name].cast(pa.decimal128(38, 0)))
+    return got
+
+
+def _one_row(table: ir.Table) -> dict[str, Any]:
+    row: dict[str, Any] = table.to_pyarrow().to_pylist()[0]
+    return row
 
 
 def _scored(plan_: Plan) -> ir.Table:
@@ -128,7 +160,7 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     made = expressions(plan_)
     where = spec.data.source or "the frame"
     with reading(where):
-        fetched = {kind: [table.to_pyarrow() for table in tables] for kind, tables in made.items()}
+        fetched = {kind: [fetch(table) for table in tables] for kind, tables in made.items()}
         clusters = _clusters(plan_)
     decoder = decode.Decoder(spec, plan_.attributes, plan_.control)
     for table in fetched["cells"] or fetched["scores"]:
@@ -152,7 +184,7 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
         attributes=plan_.attributes,
         control=plan_.control,
         cells=tuple(tables),
-        scores=tuple(table.where(table.keys["bin"] >= 0).merged() for table, _ in scores),
+        scores=tuple(table.merged() for table, _ in scores),
         edges=score_edges(plan_) if "score" in plan_.has else (),
         excluded=tuple(excluded.items()),
         rejected_lines=source.rejected_lines,
@@ -170,7 +202,7 @@ def _clusters(plan_: Plan) -> int | None:
         return None
     table = _audited(plan_.table)
     row = table.aggregate(n=table.cluster.nunique(), gaps=table.cluster.isnull().cast("int64").sum())
-    found = row.to_pyarrow().to_pylist()[0]
+    found = _one_row(row)
     if found["gaps"]:
         raise DataError(
             f"{found['gaps']} rows have no cluster id",
@@ -186,7 +218,8 @@ def _doubled_ids(spec: AuditSpec, source: Source) -> tuple[str, ...]:
     if name is None or spec.data.columns.count is not None:
         return ()
     ids = source.table[name]
-    row = source.table.aggregate(rows=ids.count(), ids=ids.nunique()).to_pyarrow().to_pylist()[0]
+    with reading(f"column {name}"):
+        row = _one_row(source.table.aggregate(rows=ids.count(), ids=ids.nunique()))
     if row["rows"] == row["ids"]:
         return ()
     return (
@@ -242,13 +275,17 @@ def _with_median(counts: Counts, plan_: Plan, decoder: decode.Decoder, where: st
         for grouping in plan_.groupings:
             rows = plan_.table.mutate(bin=(plan_.table.s > median).cast("int64"))
             sums = _sums(plan_, rows, scored=False)
-            made = rows.group_by([*plan_.keys(grouping), "bin"]).aggregate(**sums).to_pyarrow()
+            made = fetch(rows.group_by([*plan_.keys(grouping), "bin"]).aggregate(**sums))
             parts.append(decoder.cells(made, grouping)[0].merged())
     return replace(counts, median=median, above=tuple(parts))
 
 
 def _median(table: ir.Table) -> float:
-    return float(table.aggregate(m=table.s.median()).to_pyarrow().to_pylist()[0]["m"])
+    """The middle score, or the mean of the two middle ones, which the engines take each in its way."""
+    near = _one_row(table.aggregate(m=table.s.median()))["m"]
+    lower, upper = table.s.max(where=table.s <= near), table.s.min(where=table.s >= near)
+    row = _one_row(table.aggregate(lower=lower, upper=upper))
+    return (float(row["lower"]) + float(row["upper"])) / 2
 
 
 def _counted_median(table: ir.Table) -> float:
@@ -258,7 +295,7 @@ def _counted_median(table: ir.Table) -> float:
     steps = steps.mutate(up_to=steps.k.cumsum(order_by=steps.s), whole=steps.k.sum())
     lower = steps.s.min(where=2 * steps.up_to >= steps.whole)
     upper = steps.s.min(where=2 * steps.up_to > steps.whole)
-    row = steps.aggregate(lower=lower, upper=upper).to_pyarrow().to_pylist()[0]
+    row = _one_row(steps.aggregate(lower=lower, upper=upper))
     return (float(row["lower"]) + float(row["upper"])) / 2
 
 

@@ -72,11 +72,13 @@ _ADDED = ("n", "w", "w2", "s", "ss", "s2", "ss2", "tenths")
 
 
 def tabulate_scores(cells: Cells, grouping: tuple[str, ...], bins: int) -> Scored:
-    """Sum the score cells by group, bin and label."""
+    """Sum the score cells by group, bin and label; a group without a score keeps its place."""
     index, groups = place(cells, grouping)
+    has_score = cells.keys["bin"] >= 0
+    index, cells = index[has_score], cells.where(has_score)
     size = len(groups)
     label = np.where(cells.keys["label"] < 0, MISSING, cells.keys["label"])
-    flat = (index * bins + np.clip(cells.keys["bin"], 0, bins - 1)) * 3 + label
+    flat = (index * bins + cells.keys["bin"]) * 3 + label
     shape = (size, bins, 3)
     n = exact_sum(cells.sums["n"], flat, size * bins * 3).astype(np.float64).reshape(shape)
     weighted = "w" in cells.sums

@@ -10,10 +10,11 @@ import hashlib
 import os
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import ibis
 import ibis.expr.types as ir
@@ -21,6 +22,7 @@ import pyarrow as pa
 from ibis.common.exceptions import IbisError
 from pyarrow import feather
 
+from audit.engine.connect import SPARK, connect
 from audit.engine.textfile import load_text
 from audit.errors import AuditError, DataError, UsageError
 from audit.registry import nearest
@@ -51,6 +53,16 @@ class Source:
     stamps: tuple[tuple[int, int], ...] = field(default=())
     """(size, mtime) of each file when it was opened."""
     notes: tuple[str, ...] = ()
+    close: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    """Ends the connection where this source opened one; the table cannot be read after it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def check_unchanged(self) -> None:
         """A DataError where a file was written to while it was being read."""
@@ -65,7 +77,7 @@ class Source:
 
 
 def open_source(spec: AuditSpec, *, frame: Any = None) -> Source:
-    """The spec's source as one Ibis table, its `filter` not yet applied, its `join` done.
+    """The spec's source as one Ibis table, its `filter` not yet applied, its `join` done; to be closed.
 
     Errors: UsageError where there is no such file, table or column; DataError where the content
     cannot be read.
@@ -82,7 +94,17 @@ def open_source(spec: AuditSpec, *, frame: Any = None) -> Source:
         assert located is not None
         with reading(redact(data.source)):
             source = _database(spec, located) if "://" in located else _file(spec, located)
-    return _joined(spec, source)
+    with _closed_on_error(source.close):
+        return _joined(spec, source)
+
+
+@contextlib.contextmanager
+def _closed_on_error(close: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        close()
+        raise
 
 
 @contextlib.contextmanager
@@ -115,7 +137,10 @@ _UNREADABLE = (
     zlib.error,
     pa.ArrowException,
 )
-ENGINES = {"_duckdb", "duckdb", "psycopg", "pyarrow", "pyspark", "py4j", "sqlglot", "polars"}
+ENGINES = {
+    *("_duckdb", "duckdb", "psycopg", "pyarrow", "pyspark", "py4j", "sqlglot", "polars"),
+    *("databricks", "google", "snowflake", "trino"),
+}
 
 
 def _unreadable(error: Exception, where: str) -> DataError:
@@ -142,7 +167,7 @@ def _frame_table(frame: Any) -> ir.Table:
     if isinstance(frame, ir.Table):
         return frame
     with reading("the frame"):
-        columns = [str(name) for name in getattr(frame, "columns", getattr(frame, "column_names", ()))]
+        columns = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", ()))]
         doubled = sorted({name for name in columns if columns.count(name) > 1})
         if doubled:
             raise DataError(
@@ -252,26 +277,24 @@ def _arrow(connection: Any, names: list[str]) -> ir.Table:
 
 
 def _database(spec: AuditSpec, located: str) -> Source:
-    if located.split("://", 1)[0] in ("http", "https", "s3", "gs", "gcs", "abfs", "az"):
-        raise UsageError(
-            "files are not fetched over the network",
-            where="data.source",
-            hint="Download it first, or name a database URL with `table:` or `sql:`.",
-        )
     if spec.data.table is None and spec.data.sql is None:
         raise UsageError(
             "a database URL needs `table:` or `sql:`", where="data.source", hint="Write data.table: NAME."
         )
-    connection = ibis.connect(located)
-    table = _database_table(connection, spec, redact(located))
-    return Source(table, "sql" if spec.data.sql else "table", redact(located), None)
+    opened = connect(located)
+    name = redact(located)
+    with _closed_on_error(opened.close):
+        table = _database_table(opened.backend, spec, name)
+    return Source(table, "sql" if spec.data.sql else "table", name, None, close=opened.close)
 
 
 def _database_table(connection: Any, spec: AuditSpec, where: str) -> ir.Table:
     if spec.data.sql is not None:
         return connection.sql(spec.data.sql)
-    names = connection.list_tables()
     wanted = spec.data.table
+    if wanted is not None and _is_spark_path(connection, wanted):
+        return _spark_path(connection, spec, wanted)
+    names = connection.list_tables()
     if wanted is None and len(names) == 1:
         wanted = names[0]
     if wanted is None or (wanted not in names and "." not in wanted):
@@ -285,6 +308,21 @@ def _database_table(connection: Any, spec: AuditSpec, where: str) -> ir.Table:
         return connection.table(wanted)
     schema, _, name = wanted.rpartition(".")
     return connection.table(name, database=schema)
+
+
+def _is_spark_path(connection: Any, name: str) -> bool:
+    return connection.name in SPARK and "/" in name
+
+
+def _spark_path(connection: Any, spec: AuditSpec, path: str) -> ir.Table:
+    """Parquet that Spark reads itself; of a text file it could not say which lines it dropped."""
+    if path.rstrip("/").endswith((*_TEXT, *_JSON, ".gz")):
+        raise UsageError(
+            f"Spark does not say which lines of a text file it could not read: {path}",
+            where="data.table",
+            hint="Write it as Parquet, or register it as a table.",
+        )
+    return connection.read_parquet(path if "://" in path else str(spec.base / path))
 
 
 def _joined(spec: AuditSpec, source: Source) -> Source:
@@ -315,7 +353,10 @@ def _join_table(spec: AuditSpec, connection: Any) -> ir.Table:
     join = spec.data.join
     assert join is not None
     if join.table is not None:
-        return connection.table(join.table)
+        if _is_spark_path(connection, join.table):
+            return _spark_path(connection, spec, join.table)
+        schema, _, name = join.table.rpartition(".")
+        return connection.table(name, database=schema or None)
     if connection.name != "duckdb":
         raise UsageError(
             "a file cannot be joined to a table of another database",

@@ -45,7 +45,9 @@ class Tables:
     @cached_property
     def unit_scores(self) -> bool:
         """Whether scores lie in [0, 1]."""
-        return all(bool((cells.keys["tenth"] >= 0).all()) for cells in self.counts.scores)
+        return all(
+            bool((cells.keys["tenth"] >= 0)[cells.keys["bin"] >= 0].all()) for cells in self.counts.scores
+        )
 
     def cells(self, grouping: tuple[str, ...], kind: str = "cells") -> Cells:
         """The table of cells that has the grouping's attributes."""
