@@ -376,9 +376,13 @@ class AuditResult:
 
 
 def group_name(group: Group) -> str:
-    """The group in words: its values joined by ` × `, a missing value as `(missing)`.
+    """The group in words: its values joined by ` × `, a missing value as `(missing)`, no text as `(empty)`.
 
-    >>> group_name(("Female", None))
-    'Female × (missing)'
+    >>> group_name(("Female", None)), group_name(("",)), group_name(())
+    ('Female × (missing)', '(empty)', 'everyone')
     """
-    return " × ".join("(missing)" if value is None else value for value in group) or "everyone"
+    return " × ".join(_value_name(value) for value in group) if group else "everyone"
+
+
+def _value_name(value: str | None) -> str:
+    return "(missing)" if value is None else value or "(empty)"
