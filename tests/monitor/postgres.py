@@ -20,7 +20,7 @@ class Server:
 
     def __init__(self, binaries: Path) -> None:
         self.binaries = binaries
-        self.root = Path(tempfile.mkdtemp(prefix="pg-"))
+        self.root = Path(tempfile.mkdtemp(prefix="kill-pg-"))
         self.data = self.root / "data"
         self.prefix: list[str] = []
         if os.geteuid() == 0:
