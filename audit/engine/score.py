@@ -152,18 +152,19 @@ def _cubic_root(x1: Array, n1: Array, x2: Array, n2: Array, at: Array) -> Array:
     return 2 * u * np.cos((np.pi + np.arccos(angle)) / 3) - b / 3 - at
 
 
-def falling_root(function: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def falling_root(
+    function: Callable[[Array], Array], low: Array, high: Array, near: tuple[Array, Array] | None = None
+) -> Array:
     """Where a falling function crosses 0 between `low` and `high`, elementwise; the end where it does not.
 
-    Infinite and stepped functions are allowed: at a step it ends on the step. Chandrupatla's
-    method (Advances in Engineering Software 28, 1997), which bisects wherever interpolation is unsafe.
+    Infinite and stepped functions are allowed: at a step it ends on the step. `near` is a guess of a
+    narrower range, used where it holds the crossing. Chandrupatla's method (Advances in Engineering
+    Software 28, 1997), which bisects wherever interpolation is unsafe.
 
     >>> float(falling_root(lambda t: 0.25 - t, np.array(0.0), np.array(1.0)))
     0.25
     """
-    a, b = (np.array(end, dtype=float) for end in np.broadcast_arrays(low, high))
-    fa, fb = squash(function(a)), squash(function(b))
-    a, b, fa, fb = (np.array(v) for v in np.broadcast_arrays(a, b, fa, fb))
+    a, b, fa, fb = _ends(function, low, high, near)
     settled = np.where(fa <= 0, a, np.where(fb >= 0, b, np.nan))
     settled = np.where(np.isnan(fa) | np.isnan(fb), np.nan, settled)
     done = (fa <= 0) | (fb >= 0) | np.isnan(fa) | np.isnan(fb)
@@ -187,6 +188,24 @@ def falling_root(function: Callable[[Array], Array], low: Array, high: Array) ->
         done = done | finished
         step = _next_step(a, b, c, fa, fb, fc, np.minimum(0.5, tolerance / np.where(span > 0, span, 1.0)))
     return np.where(done, settled, (a + b) / 2)
+
+
+def _ends(
+    function: Callable[[Array], Array], low: Array, high: Array, near: tuple[Array, Array] | None
+) -> tuple[Array, Array, Array, Array]:
+    """Where to begin, and the function there: the narrower range where it holds the crossing."""
+    a, b = (np.array(end, dtype=float) for end in np.broadcast_arrays(low, high))
+    if near is None:
+        fa, fb = squash(function(a)), squash(function(b))
+    else:
+        c, d = (np.clip(np.nan_to_num(guess), a, b) for guess in near)
+        fa, fb = squash(function(c)), squash(function(d))
+        held = (fa > 0) & (fb < 0)
+        a, b = np.where(held, c, a), np.where(held, d, b)
+        if not np.all(held):
+            fa, fb = squash(function(a)), squash(function(b))
+    a, b, fa, fb = (np.array(v) for v in np.broadcast_arrays(a, b, fa, fb))
+    return a, b, fa, fb
 
 
 def _next_step(a: Array, b: Array, c: Array, fa: Array, fb: Array, fc: Array, least: Array) -> Array:

@@ -16,6 +16,10 @@ _FARTHEST = 38.0
 """The largest normal quantile that a double can hold as a tail."""
 
 
+_NEAR = 0.3
+"""Half the width, in parts of the distance from the estimate, of where a limit is sought first."""
+
+
 class TwoRates(Normal):
     """Two independent proportions, x1 of n1 against x2 of n2, as their `difference` or their `ratio`.
 
@@ -101,11 +105,25 @@ class TwoRates(Normal):
     def _score_limit(self, q: Array, side: float) -> Array:
         """The t at which z(t) = q; a ratio is sought on t/(1+t), which has both ends in reach."""
         ends = np.zeros_like(self.x1 + q) + (0.0 if self.ratio else -1.0), np.ones_like(self.x1 + q)
+        near = self._near(q)
         if not self.ratio:
-            return score.falling_root(lambda t: self.z(t, side) - q, *ends)
+            return score.falling_root(lambda t: self.z(t, side) - q, *ends, near)
         with np.errstate(divide="ignore"):
-            share = score.falling_root(lambda s: self.z(s / (1 - s), side) - q, *ends)
+            share = score.falling_root(lambda s: self.z(s / (1 - s), side) - q, *ends, near)
             return share / (1 - share)
+
+    def _near(self, q: Array) -> tuple[Array, Array]:
+        """About where z(t) = q, by the plain standard error (a ratio's on the log scale); for speed alone."""
+        p1, p2 = (self.x1 + 0.5) / (self.n1 + 1), (self.x2 + 0.5) / (self.n2 + 1)
+        if self.ratio:
+            middle = np.log(p1 / p2)
+            se = np.sqrt((1 - p1) / (p1 * self.n1) + (1 - p2) / (p2 * self.n2))
+        else:
+            middle = p1 - p2
+            se = np.sqrt(p1 * (1 - p1) / self.n1 + p2 * (1 - p2) / self.n2)
+        reach = _NEAR * (np.abs(q) + 0.5) * se
+        low, high = middle - q * se - reach, middle - q * se + reach
+        return (special.expit(low), special.expit(high)) if self.ratio else (low, high)
 
     def _guard_p(self, t: Array, *, upward: bool) -> Array:
         """Twice the level at which the two exact limits just exclude t; 0 where no guard is needed."""
