@@ -18,7 +18,7 @@ from audit.result import AuditResult, System
 SPEC = "audit.yaml"
 
 
-class Day(click.ParamType):
+class Day(click.ParamType):  # type: ignore[type-arg]
     """A calendar date on the command line."""
 
     name = "date"
