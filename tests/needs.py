@@ -49,6 +49,13 @@ def needs_postgres() -> Path:
     return newest.parent
 
 
+def needs_java() -> None:
+    """A Java that Spark can start."""
+    home = os.environ.get("JAVA_HOME")
+    if not (home and (Path(home) / "bin" / "java").exists()) and not shutil.which("java"):
+        missing("no Java on this machine")
+
+
 def needs_extra(name: str) -> ModuleType:
     """The module `name`, which an extra of the project brings."""
     try:

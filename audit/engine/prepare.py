@@ -177,7 +177,7 @@ def _cluster_text(table: ir.Table, name: str) -> Any:
 
 def _score_range(table: ir.Table, name: str) -> tuple[float, float] | None:
     with reading(f"column {name}"):
-        nans = table.s.isnan().cast("int64").sum()
+        nans = table.s.isnan().cast("int32").sum()
         asked = table.aggregate(low=table.s.min(), high=table.s.max(), nans=nans)
         row = asked.to_pyarrow().to_pylist()[0]
     low, high = row["low"], row["high"]

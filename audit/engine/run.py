@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ def audit(
     rules = resolve_rules(spec)
     source = None
     if counts is None:
-        source = open_source(spec, frame=frame)
-        counts = aggregate.count(spec, source, scoring_rate=_asks_scoring_rate(spec, rules))
+        with open_source(spec, frame=frame) as source:
+            counts = aggregate.count(spec, source, scoring_rate=_asks_scoring_rate(spec, rules))
     tables = Tables(counts, spec.data.intersections)
     policy = _policy(spec, rules, look)
     _check(spec, rules, tables)
@@ -95,8 +96,8 @@ def audit(
 
 def explain(spec: AuditSpec, *, frame: Any = None) -> str:
     """What would be read, and the SQL; the rows are probed, not audited."""
-    source = open_source(spec, frame=frame)
-    return f"-- source: {source.name} ({source.kind})\n" + aggregate.describe(spec, source)
+    with open_source(spec, frame=frame) as source:
+        return f"-- source: {source.name} ({source.kind})\n" + aggregate.describe(spec, source)
 
 
 def _entries(rule: Rule, context: barriers.Context) -> list[Any]:
@@ -321,4 +322,9 @@ def _table_cells(table: Cells, counts: Counts) -> list[Cell]:
 
 def _versions() -> dict[str, str]:
     names = ("duckdb", "ibis-framework", "numpy", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in names}}
+
+
+@cache
+def _version(name: str) -> str:
+    return version(name)
