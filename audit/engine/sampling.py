@@ -158,7 +158,7 @@ def rows_needed(
     218.0
     """
     distance, _ = _to_bound(estimate, lower, upper)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         f = (_reach(level) * np.asarray(se, dtype=float) / distance) ** 2
         more = np.ceil((f - 1) * np.asarray(n, dtype=float))
     return np.where(np.isfinite(distance) & (distance > 0), np.maximum(more, 0.0), np.nan)

@@ -222,7 +222,8 @@ class Mean(Sample):
         """The larger of linearised and jackknifed error, and its degrees of freedom."""
         if not leave.shape[1]:
             return se, np.full(len(full), np.inf)
-        jack = np.sqrt(sampling.jackknife(full, leave, occupied))
+        with np.errstate(invalid="ignore"):
+            jack = np.sqrt(sampling.jackknife(full, leave, occupied))
         return np.maximum(se, jack), np.maximum(occupied.sum(axis=1) - 1.0, 1.0)
 
 
