@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,12 +59,10 @@ def standing_of(item: pytest.Item, rule: str) -> Standing:
     """How the rule of a marked item stands; a policy file is audited once a session (and xdist worker)."""
     marker = item.get_closest_marker("audit")
     assert marker is not None
-    try:
+    with _plainly():
         path, on_inconclusive = _said(item, marker)
         done = _audited(item, path)
         return _standing(done, None if rule == GATE else rule, on_inconclusive)
-    except AuditError as error:
-        pytest.fail(str(error), pytrace=False)
 
 
 class Fairness:
@@ -91,10 +90,8 @@ class Fairness:
         pass as passed; both are counted as inconclusive. A violation raises AssertionError.
         """
         __tracebackhide__ = True
-        try:
+        with _plainly():
             standing = self._stands(rule, frame, spec, on_inconclusive, columns)
-        except AuditError as error:
-            pytest.fail(str(error), pytrace=False)
         self._note(self._item, standing)
         if not standing.opens:
             raise AssertionError(standing.text)
@@ -117,6 +114,15 @@ class Fairness:
         path = _path(self._item, str(spec))
         done = _audited(self._item, path) if frame is None else audit.run(path, frame=frame)
         return _standing(done, rule, on_inconclusive)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Fail with the words of an error that a user can mend, and no traceback."""
+    try:
+        yield
+    except AuditError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _said(node: pytest.Item, marker: pytest.Mark) -> tuple[Path, str | None]:
