@@ -14,8 +14,9 @@ from audit.result import SCHEMA_VERSION, AuditResult, Finding, Rule, Verdict, Wa
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.VIOLATION: 1, Verdict.INCONCLUSIVE: 3}
 ON_INCONCLUSIVE = ("fail", "warn", "pass")
-EVIDENCE_KINDS = ("mismatch", "stale")
-"""Reasons that say the evidence is not of this model, policy or day: no setting waves them through."""
+EVIDENCE_KINDS = ("mismatch", "stale", "governance")
+"""Reasons that the evidence is not of this model, policy or day, or that people still owe an answer or a
+signature: no setting waves them through."""
 
 
 @dataclass(frozen=True, slots=True)

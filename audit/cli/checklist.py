@@ -10,12 +10,14 @@ import click
 
 from audit.cli import asking, output, writing
 from audit.cli import project as shared
+from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.governance import export, facts, readiness, team, tier
 from audit.governance.answers import ANSWERS, AnswerFile, document_of
-from audit.governance.checklist import STAGES, Catalogue, Checklist, Item, load_catalogue
+from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
 from audit.governance.register import TEMPLATE as HARMS
 from audit.governance.situation import Situation
+from audit.governance.stages import STAGES
 from audit.governance.status import STATUSES, Assessed
 from audit.result import Verdict
 
@@ -109,7 +111,7 @@ def _write_new(path: Path, text: str) -> bool:
     "--waive", metavar="REASON", help="Go on without a yes, and why; needs --approved-by and --until."
 )
 @click.option("--approved-by", metavar="NAME", help="Who approves that; not the one who answers.")
-@click.option("--until", type=shared.Day(), help="To which day the waiver runs.")
+@click.option("--until", type=Day(), help="To which day the waiver runs.")
 @shared.options("project", "bundle", "as_of")
 def answer(target: str, project: Path, bundle: Path | None, as_of: date | None, **given: Any) -> int:
     """Answer the question ITEM, or walk through the open questions of LIST.

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import click
 
 from audit import bundle, gate
 from audit.cli import bundles, github, output
+from audit.cli.day import Day
+from audit.errors import UsageError
 from audit.gate import Decision, Reason
+from audit.governance.stages import STAGES
 from audit.result import AuditResult, Verdict
+
+GOVERNANCE = "governance"
 
 
 @click.command("gate", short_help="Decide from a bundle whether to ship, by exit code.")
@@ -22,6 +28,19 @@ from audit.result import AuditResult, Verdict
     "--on-inconclusive", type=click.Choice(gate.ON_INCONCLUSIVE), help="In place of the policy's word."
 )
 @click.option("--no-waivers", is_flag=True, help="Decide as if nothing were waived.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder that holds governance/: the spec's, or this one, by default.",
+)
+@click.option(
+    "--stage",
+    type=click.Choice(STAGES),
+    default="launch",
+    show_default=True,
+    help="The stage that governance is to let pass.",
+)
+@click.option("--as-of", type=Day(), help="The day on which it is judged; today by default.")
 @click.option("--github", "in_github", is_flag=True, help="Write the job summary, outputs and annotations.")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
@@ -33,6 +52,9 @@ def command(
     expect: str | None,
     on_inconclusive: str | None,
     no_waivers: bool,
+    project: Path | None,
+    stage: str,
+    as_of: date | None,
     in_github: bool,
     as_json: bool,
     quiet: bool,
@@ -40,24 +62,34 @@ def command(
     """Decide from the evidence in BUNDLE: 0 pass, 1 violation, 3 inconclusive.
 
     The files are verified and the verdict is computed anew from the numbers. A bundle of another
-    policy, another model or another day is inconclusive, whatever it says of itself.
+    policy, another model or another day is inconclusive, whatever it says of itself. Where the
+    project has a governance folder, its open questions, unowned harms and missing sign-offs count.
 
     \b
     Example:
       harm-audit gate evidence --spec audit.yaml --model model.pkl --max-age 30
     """
     found, result = bundles.open_result(folder)
+    today = as_of or bundles.today()
+    home = governed(project, spec)
+    held = _held(home, found, result, stage, today, no_waivers) if home else ()
     decision = gate.decide(
         result,
         on_inconclusive=on_inconclusive,
         no_waivers=no_waivers,
-        today=bundles.today(),
+        today=today,
         spec_digest=bundles.digest_of(spec, "--spec") if spec else None,
         model_sha256=bundles.digest_of(model, "--model") if model else None,
         max_age_days=max_age,
-        extra=broken(folder, expect),
+        extra=(*broken(folder, expect), *held),
     )
-    tell(result, decision, found.id, as_json=as_json, quiet=quiet)
+    if as_json:
+        said = bundles.as_json(result, decision, found.id)
+        asked = {"project": str(home), "stage": stage, "as_of": today.isoformat()} if home else None
+        output.echo_json({**said, "governance": asked})
+    else:
+        where = f"governance: {home / GOVERNANCE}, {stage}" if home else "governance: no folder, not asked"
+        tell(result, decision, found.id, where, quiet=quiet)
     if in_github:
         github.write(result, decision)
     return decision.exit_code
@@ -72,11 +104,31 @@ def broken(folder: Path, expect: str | None) -> tuple[Reason, ...]:
     return (Reason("mismatch", "bundle", said.message, step, Verdict.INCONCLUSIVE),)
 
 
-def tell(result: AuditResult, decision: Decision, bundle_id: str, *, as_json: bool, quiet: bool) -> None:
+def governed(project: Path | None, spec: Path | None) -> Path | None:
+    """The folder whose governance counts; None where it has none and none was asked for."""
+    home = project or (spec.parent if spec else Path())
+    if (home / GOVERNANCE).is_dir():
+        return home
+    if project is not None:
+        raise UsageError(
+            "there is no governance folder here",
+            where=str(home / GOVERNANCE),
+            hint="Make one: `harm-audit checklist new`.",
+        )
+    return None
+
+
+def _held(
+    home: Path, found: bundle.Bundle, result: AuditResult, stage: str, today: date, no_waivers: bool
+) -> tuple[Reason, ...]:
+    # Reading the questions takes a parser and a moment, which a gate without them does not wait for.
+    from audit.cli import ready
+
+    return ready.reasons(home, found, result, stage, today, no_waivers=no_waivers)
+
+
+def tell(result: AuditResult, decision: Decision, bundle_id: str, governance: str, *, quiet: bool) -> None:
     """Print the decision."""
-    if as_json:
-        output.echo_json(bundles.as_json(result, decision, bundle_id))
-        return
     output.echo(bundles.headline(result, decision))
     if quiet:
         return
@@ -85,5 +137,6 @@ def tell(result: AuditResult, decision: Decision, bundle_id: str, *, as_json: bo
     output.echo(
         f"  {passed} of {len(result.rules)} rules pass; bundle {bundle_id[:12]} of {result.created_at[:10]}"
     )
+    output.echo(f"  {output.one_line(governance)}")
     words = bundles.open_words(decision)
     output.echo(f"exit {decision.exit_code}" + (f": {words}" if words else ""))

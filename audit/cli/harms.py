@@ -11,6 +11,7 @@ import click
 
 from audit.cli import asking, bundles, output
 from audit.cli import project as shared
+from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.governance import readiness, seeding
 from audit.governance.harms import TREATMENTS, Harm, load_kinds
@@ -218,7 +219,7 @@ def _rating(rating: Rating) -> str:
 @command.command("own", short_help="Name who is answerable for a row, and by when.")
 @click.argument("row_id", metavar="ID")
 @click.option("--owner", required=True, metavar="NAME")
-@click.option("--due", type=shared.Day())
+@click.option("--due", type=Day())
 @click.option("--treatment", type=click.Choice(TREATMENTS))
 @shared.options("project", "by")
 def own(row_id: str, owner: str, due: date | None, treatment: str | None, project: Path, by: str) -> int:
@@ -271,7 +272,7 @@ def move(row_id: str, status: str, note: str | None, project: Path, as_of: date 
 @click.argument("harm_id", metavar="ID")
 @click.option("--role", required=True, help="In which role.")
 @click.option("--rationale", required=True, help="Why it may be borne.")
-@click.option("--until", required=True, type=shared.Day(), help="To which day.")
+@click.option("--until", required=True, type=Day(), help="To which day.")
 @shared.options("project", "as_of", "by")
 def accept(
     harm_id: str, role: str, rationale: str, until: date, project: Path, as_of: date | None, by: str

@@ -10,27 +10,13 @@ from typing import Any
 import click
 
 from audit.cli import bundles
+from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.governance import readiness
 from audit.governance.situation import Situation
 from audit.result import AuditResult, System
 
 SPEC = "audit.yaml"
-
-
-class Day(click.ParamType):  # type: ignore[type-arg]
-    """A calendar date on the command line."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """YYYY-MM-DD as a date."""
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no date like 2026-11-30", param, ctx)
 
 
 def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -11,9 +11,9 @@ from audit.errors import SpecError, UsageError
 from audit.governance import applies, yamlfile
 from audit.governance.checks import CHECKS
 from audit.governance.references import Registry, load_registry
+from audit.governance.stages import STAGES
 from audit.registry import COMPARISONS, nearest
 
-STAGES = ("frame", "design", "build", "test", "launch", "operate", "retire")
 SEVERITIES = ("blocker", "major", "minor")
 KINDS = ("audit_metric", "config", "document", "person")
 IF_NO = ("revise", "document_and_contain", "stop")

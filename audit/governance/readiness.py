@@ -10,10 +10,11 @@ from pathlib import Path
 from audit.errors import UsageError
 from audit.governance import signoff
 from audit.governance.answers import load_answers
-from audit.governance.checklist import STAGES, Catalogue, Checklist, Item, load_catalogue
+from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
 from audit.governance.facts import load_facts
 from audit.governance.harms import OPEN, load_register
 from audit.governance.situation import Situation
+from audit.governance.stages import STAGES
 from audit.governance.status import Assessed, assess, in_scope
 from audit.governance.team import load_team
 from audit.governance.tier import load_questionnaire, load_tier

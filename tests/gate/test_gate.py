@@ -194,5 +194,7 @@ def test_reasons_from_elsewhere_count() -> None:
     open_item = Reason("governance", "sign-off", "Nobody signed.", "Sign it.", Verdict.INCONCLUSIVE)
     decision = decide(result(passing(), policy=policy()), today=TODAY, extra=(open_item,))
     assert (decision.exit_code, decision.reasons) == (3, (open_item,))
+    lax = decide(result(passing(), policy=policy()), today=TODAY, extra=(open_item,), on_inconclusive="pass")
+    assert lax.exit_code == 3
     denied = replace(open_item, verdict=Verdict.VIOLATION)
     assert decide(result(passing(), policy=policy()), today=TODAY, extra=(denied,)).exit_code == 1

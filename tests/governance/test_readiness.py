@@ -12,18 +12,15 @@ import pytest
 
 from audit import gate
 from audit.errors import UsageError
-from audit.governance import readiness, seeding, signoff
-from audit.governance.answers import AnswerFile
+from audit.governance import readiness, seeding
 from audit.governance.checklist import load_catalogue
-from audit.governance.harms import load_kinds
 from audit.governance.readiness import Reason, applicable, assess_all, reasons, warnings
 from audit.governance.register import Book
-from audit.governance.tier import load_questionnaire
 from audit.result import AuditResult
+from tests.governance.prepared import URL, prepare
 from tests.governance.project import DAY, SYSTEM, answer, failing, look, other_model, passing
 
 BUNDLE_ID = "aa" * 32
-URL = [{"path": "https://example.org/doc"}]
 
 
 def release(
@@ -48,34 +45,7 @@ def ready(prepared: Path, tmp_path: Path) -> Path:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tier 1 project in the EU with every question that applies answered, and signed."""
     tmp_path = tmp_path_factory.mktemp("prepared")
-    folder = tmp_path / "governance"
-    folder.mkdir()
-    (folder / "facts.yaml").write_text(
-        "modality: tabular\nrole: deployer\nretention_years: 10\nreaudit: {every_days: 90, on: [model]}\n",
-        encoding="utf-8",
-    )
-    asked = load_questionnaire()
-    rows = "".join(f"  {q.id}: {q.options[0].answer}\n" for q in (*asked.raw, *asked.safeguards))
-    (folder / "tier.yaml").write_text(f"answers:\n{rows}agreed_by: Grace\n", encoding="utf-8")
-    book = Book.open(folder / "harms.yaml")
-    for theme in dict.fromkeys(kind.theme for kind in load_kinds()):
-        book.found_nothing(theme, "looked with the tenants' union", "Ada")
-    book.save()
-    signoff.sign(
-        tmp_path / "bundle" / "signatures",
-        signoff.Statement(BUNDLE_ID, "Ada", "owner", "2026-11-22T10:00:00Z", "report"),
-    )
-    situation = look(tmp_path, passing())
-    waiver = {"reason": "shown elsewhere", "approved_by": "Grace", "until": date(2027, 6, 1)}
-    bound = {name: digest for name, digest in situation.hashes().items() if digest}
-    for each in applicable(load_catalogue(), situation, tmp_path):
-        file = AnswerFile.open(folder / "answers", each)
-        for item in each.items:
-            given: dict[str, Any] = {"waiver": dict(waiver)} if item.auto else {}
-            if item.classification != "automatable":
-                given |= {"answer": "yes", "evidence": list(URL), "bound": dict(bound)}
-            file.give(item, by="Ada", on=DAY, **given)
-        file.save()
+    prepare(tmp_path, passing(), BUNDLE_ID, tmp_path / "bundle" / "signatures")
     return tmp_path
 
 
