@@ -124,6 +124,7 @@ def _line(
 def sweeps(
     charts: list[tuple[str, bool, list[tuple[str, list[Point]]]]],
     *,
+    span: tuple[float, float],
     threshold: float | None,
     x_title: str,
     in_use: str,
@@ -131,9 +132,12 @@ def sweeps(
     """One chart a quantity along thresholds, a line a group; the threshold in use is marked.
 
     `charts` holds (title, is a ratio, lines); every chart has the same groups in the same order.
+    `span` is the least and the largest score.
     """
     names = list(dict.fromkeys(label for _, _, lines in charts for label, _ in lines))
-    found = [_sweep(title, ratio, lines, names, threshold, x_title, in_use) for title, ratio, lines in charts]
+    ticks = [0, 0.5, 1] if span == (0.0, 1.0) else tick_values(*span, log=False, span=SWEEP_WIDTH, apart=48)
+    x = _axis("x", list(span), ticks, x_title)
+    found = [_sweep(title, ratio, lines, names, threshold, x, in_use) for title, ratio, lines in charts]
     return {"hconcat": found, "spacing": 38, "padding": 4, "resolve": {"legend": {"stroke": "shared"}}}
 
 
@@ -143,12 +147,11 @@ def _sweep(
     lines: list[tuple[str, list[Point]]],
     names: list[str],
     threshold: float | None,
-    x_title: str,
+    x: dict[str, Any],
     in_use: str,
 ) -> dict[str, Any]:
     parity = 1.0 if ratio else 0.0
     low, high = _reach([y for _, points in lines for _, y in points] + [parity], ratio=ratio)
-    x = _axis("x", [0.0, 1.0], [0, 0.5, 1], x_title)
     ticks = tick_values(low, high, log=ratio, span=SWEEP_HEIGHT, apart=24)
     y = _axis("y", [low, high], ticks, None, log=ratio)
     values = [
@@ -157,7 +160,9 @@ def _sweep(
         for at, value in points
         if low <= value <= high
     ]
-    layers: list[dict[str, Any]] = [_line([(0.0, parity), (1.0, parity)], x, y, MUTED, 1, [3, 3])]
+    layers: list[dict[str, Any]] = [
+        _line([(end, parity) for end in x["scale"]["domain"]], x, y, MUTED, 1, [3, 3])
+    ]
     if threshold is not None:
         layers += _marked(threshold, in_use, x)
     layers.append(

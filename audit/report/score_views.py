@@ -47,14 +47,15 @@ def score_figures(case: Case) -> tuple[ScoreFigure, ...]:
     for bins in case.result.score_bins:
         if len(bins.grouping) == 1 and not case.withheld.group(bins.grouping, bins.group):
             by_grouping[bins.grouping].append(bins)
-    found = []
+    edges, found = case.result.score_edges, []
+    probabilities = bool(edges) and edges[0] >= 0 and edges[-1] <= 1
     for number, (grouping, groups) in enumerate(by_grouping.items(), 1):
         ordered = sorted(groups, key=lambda b: (-_rows(b), numbers.name(b.group)))
         attribute = case.attribute(grouping)
         found += [
             figure
             for figure in (
-                _calibration(case, f"calibration-{number}", attribute, ordered),
+                _calibration(case, f"calibration-{number}", attribute, ordered) if probabilities else None,
                 _sweep(case, f"sweep-{number}", attribute, ordered),
                 _roc(f"roc-{number}", attribute, ordered),
             )
@@ -156,7 +157,11 @@ def _sweep(case: Case, anchor: str, attribute: str, groups: list[ScoreBins]) -> 
     if not charts:
         return None
     spec = sweeps(
-        charts, threshold=case.result.data.threshold, x_title=said["threshold"], in_use=said["in_use"]
+        charts,
+        span=(case.result.score_edges[0], case.result.score_edges[-1]),
+        threshold=case.result.data.threshold,
+        x_title=said["threshold"],
+        in_use=said["in_use"],
     )
     step = max(1, math.ceil(len(base) / SWEEP_ROWS))
     rows = tuple(

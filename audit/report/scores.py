@@ -98,8 +98,9 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 def thresholds(edges: Sequence[float]) -> list[int]:
     """Positions of inner edges, about evenly spaced by score."""
     chosen: list[int] = []
+    apart = 0.9 * (edges[-1] - edges[0]) / POINTS
     for i in range(1, len(edges) - 1):
-        if not chosen or edges[i] - edges[chosen[-1]] >= 0.9 / POINTS:
+        if not chosen or edges[i] - edges[chosen[-1]] >= apart:
             chosen.append(i)
     return chosen
 
