@@ -257,7 +257,9 @@ def _check_sums(table: pa.Table) -> None:
                 raise DataError(f"{bad} rows hold {what}", where="data.columns", hint=hint)
     if "w2" not in table.column_names:
         return
-    rows, squares = (int(integers(table[name].fill_null(0))[kept].sum()) for name in ("n", "w2"))
+    rows, squares = (
+        float(integers(table[name].fill_null(0))[kept].astype(np.float64).sum()) for name in ("n", "w2")
+    )
     if squares < LEAST_SQUARE * rows:
         raise DataError(
             "the weights are all 0, or so small that their squares are lost to rounding",

@@ -23,7 +23,7 @@ RULES = """
 
 
 def people(seed: int = 7, rows: int = ROWS) -> pa.Table:
-    """Rows with missing, empty and padded names, booleans, dates, single-precision scores and huge weights."""
+    """Rows with missing, empty and padded names, booleans, dates, float32 scores and huge weights."""
     rng = np.random.default_rng(seed)
     group = rng.choice(np.array(["a", "b", "b ", "", "É", None], dtype=object), rows)
     true = rng.random(rows) < 0.45

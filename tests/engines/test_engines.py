@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ WAYS_OUT = (
 
 
 @pytest.fixture
-def fetched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every table that leaves an engine by any way that Ibis has."""
     seen: list[Any] = []
     whole = ibis.expr.types.Table.to_pyarrow
@@ -89,7 +88,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
                 monkeypatch.setattr(kind, name, refused)
         if kind is not ibis.expr.types.Table:
             monkeypatch.setattr(kind, "to_pyarrow", refused)
-    yield seen
+    return seen
 
 
 ROW_COLUMNS = {"id", "person", "household", "age", "d", "cluster"}
