@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import audit
-from audit import gate
+from audit import bundle, codec, gate
 from audit.errors import AuditError, UsageError
 from audit.gate import EVIDENCE_KINDS, ON_INCONCLUSIVE, Decision, Reason
+from audit.governance import readiness
+from audit.governance.stages import STAGES
 from audit.registry import nearest
 from audit.result import AuditResult, Verdict
 from audit.spec import load, resolve_rules
 
 if TYPE_CHECKING:
-    from audit.api import Audit
+    from audit import Audit
 
 GATE = "(gate)"
 """The item of the whole decision, beside those of the rules."""
+_TAKES = ("spec", "on_inconclusive", "stage")
 _done = pytest.StashKey["dict[Path, Audit | AuditError]"]()
 
 
@@ -49,8 +52,7 @@ class Standing:
 def rules_of(node: pytest.Item, marker: pytest.Mark) -> list[str]:
     """The ids of the marker's policy file and `(gate)`; a collection error says what is wrong there."""
     try:
-        path, _ = _said(node, marker)
-        return [*(rule.id for rule in resolve_rules(load(path))), GATE]
+        return [*(rule.id for rule in resolve_rules(load(_said(node, marker).path))), GATE]
     except AuditError as error:
         raise pytest.Collector.CollectError(str(error)) from error
 
@@ -60,9 +62,11 @@ def standing_of(item: pytest.Item, rule: str) -> Standing:
     marker = item.get_closest_marker("audit")
     assert marker is not None
     with _plainly():
-        path, on_inconclusive = _said(item, marker)
-        done = _audited(item, path)
-        return _standing(done, None if rule == GATE else rule, on_inconclusive)
+        said = _said(item, marker)
+        done = _audited(item, said.path)
+        if rule != GATE:
+            return _standing(done, rule, said.on_inconclusive)
+        return _standing(done, None, said.on_inconclusive, _governance(said, done))
 
 
 class Fairness:
@@ -125,12 +129,21 @@ def _plainly() -> Iterator[None]:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-def _said(node: pytest.Item, marker: pytest.Mark) -> tuple[Path, str | None]:
-    """The policy file and the word for inconclusive of a marker."""
-    given = dict(zip(("spec", "on_inconclusive"), marker.args, strict=False)) | dict(marker.kwargs)
-    if len(marker.args) > 2 or given.keys() - {"spec", "on_inconclusive"} or "spec" not in given:
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """What a marker says."""
+
+    path: Path
+    on_inconclusive: str | None
+    stage: str
+
+
+def _said(node: pytest.Item, marker: pytest.Mark) -> _Marked:
+    """What a marker says; a UsageError where it says what no marker may."""
+    given = dict(zip(_TAKES, marker.args, strict=False)) | dict(marker.kwargs)
+    if len(marker.args) > len(_TAKES) or given.keys() - {*_TAKES} or "spec" not in given:
         raise UsageError(
-            "the marker audit takes a policy file, and on_inconclusive",
+            "the marker audit takes a policy file, on_inconclusive and stage",
             where=node.nodeid,
             hint='Write @pytest.mark.audit("audit.yaml").',
         )
@@ -139,7 +152,24 @@ def _said(node: pytest.Item, marker: pytest.Mark) -> tuple[Path, str | None]:
         raise UsageError(
             f"on_inconclusive is {word!r}", where=node.nodeid, hint=f"Allowed: {', '.join(ON_INCONCLUSIVE)}."
         )
-    return _path(node, str(given["spec"])), word
+    stage = given.get("stage", "launch")
+    if stage not in STAGES:
+        raise UsageError(f"no stage is called {stage!r}", hint=f"There are: {', '.join(STAGES)}.")
+    return _Marked(_path(node, str(given["spec"])), word, stage)
+
+
+def _governance(said: _Marked, done: Audit) -> tuple[Reason, ...]:
+    """What the folder governance/ beside the policy file holds against the release, as at the gate."""
+    project = said.path.parent
+    if not (project / readiness.FOLDER).is_dir():
+        return ()
+    made = bundle.bundle_id(codec.dumps(done.result))
+    held = readiness.reasons(project, done.result, made, said.stage, _today())
+    return tuple(Reason(**asdict(reason)) for reason in held)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _path(node: pytest.Item, spec: str) -> Path:
@@ -161,7 +191,9 @@ def _audited(item: pytest.Item, path: Path) -> Audit:
     return found
 
 
-def _standing(done: Audit, rule: str | None, on_inconclusive: str | None) -> Standing:
+def _standing(
+    done: Audit, rule: str | None, on_inconclusive: str | None, extra: tuple[Reason, ...] = ()
+) -> Standing:
     """How one rule stands, or with None the whole decision, on this day and the model just audited."""
     result = done.result
     known = [each.id for each in result.policy.rules]
@@ -172,9 +204,10 @@ def _standing(done: Audit, rule: str | None, on_inconclusive: str | None) -> Sta
     model = result.system.model
     decision = gate.decide(
         result,
-        today=datetime.now(UTC).date(),
+        today=_today(),
         model_sha256=model.sha256 if model else None,
         on_inconclusive=on_inconclusive,
+        extra=extra,
     )
     own = [r for r in decision.reasons if rule is None or r.kind != "rule" or r.id == rule]
     verdict = Verdict.worst([reason.verdict for reason in own]) if own else Verdict.PASS

@@ -29,7 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, for --strict-markers."""
     config.addinivalue_line(
         "markers",
-        "audit(spec, on_inconclusive=None): one test for each rule of the policy file, and one for the gate.",
+        "audit(spec, on_inconclusive=None, stage='launch'): a test for each rule of the policy file, and one "
+        "for the gate.",
     )
 
 

@@ -37,7 +37,7 @@ HOSTILE = (
     "${{ github.token }}",
     "",
 )
-FREE_INPUTS = ("spec", "out", "model", "baseline-bundle", "history", "on-inconclusive")
+FREE_INPUTS = ("spec", "out", "model", "baseline-bundle", "history", "on-inconclusive", "stage")
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_an_input_is_one_word_and_is_not_run(value: str, place: Path, stub: Path
     assert len([word for word in calls(stub) if word.partition("=")[2] in words or word in words]) >= 4
 
 
-@pytest.mark.parametrize("name", [name for name in FREE_INPUTS if name != "on-inconclusive"])
+@pytest.mark.parametrize("name", [name for name in FREE_INPUTS if name not in ("on-inconclusive", "stage")])
 def test_a_line_break_makes_no_output(name: str, place: Path, stub: Path) -> None:
     for value in ("evidence\nverdict=pass", "a\rb", "a\x1bb"):
         done = act(place, stub, **{name: value})

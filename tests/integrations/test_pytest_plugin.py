@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from audit.cli.main import main
 from tests.architecture.modules import ROOT
 from tests.architecture.test_imports import HEAVY
 from tests.integrations.cases import RULES
@@ -174,7 +175,10 @@ class TestMarker:
         assert "Did you mean selection_rate?" in done.stdout.str()
         assert "Traceback" not in done.stdout.str()
 
-    @pytest.mark.parametrize("marker", ["()", "('nowhere.yaml')", "('audit.yaml', 'ignore')", "(policy='x')"])
+    @pytest.mark.parametrize(
+        "marker",
+        ["()", "('nowhere.yaml')", "('audit.yaml', 'ignore')", "(policy='x')", "('audit.yaml', stage='x')"],
+    )
     def test_a_wrong_marker_is_a_collection_error(
         self, marker: str, pytester: pytest.Pytester, project: Project, inner: Inner
     ) -> None:
@@ -195,6 +199,23 @@ class TestMarker:
             """
         )
         assert inner().ret == pytest.ExitCode.TESTS_FAILED
+
+    @pytest.mark.parametrize("stage", ["frame", "launch"])
+    def test_governance_counts_as_at_the_gate(
+        self,
+        stage: str,
+        pytester: pytest.Pytester,
+        project: Project,
+        inner: Inner,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        project(20_000, 0.5, 0.5)
+        monkeypatch.chdir(pytester.path)
+        assert main(["run", "--quiet"]) == 0
+        (pytester.path / "governance").mkdir()
+        marked(pytester, f", stage={stage!r}")
+        assert main(["gate", "evidence", "--spec", "audit.yaml", "--stage", stage]) != 0
+        assert outcomes(inner()) == {"passed": 1, "failed": 1}
 
     @pytest.mark.slow
     def test_under_xdist(self, pytester: pytest.Pytester, project: Project, inner: Inner) -> None:
