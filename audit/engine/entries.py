@@ -130,6 +130,7 @@ def _violation_intervals(rows: list[_Row], levels: list[Floats]) -> None:
 
 def _evaluate(entries: list[Entry], policy: Policy) -> list[_Row]:
     rows: list[_Row | None] = [None] * len(entries)
+    family = _family_sizes(entries, policy)
     batches: dict[str, list[int]] = defaultdict(list)
     for index, entry in enumerate(entries):
         batches[entry.key if entry.made is None else f"made {index}"].append(index)
@@ -139,12 +140,21 @@ def _evaluate(entries: list[Entry], policy: Policy) -> list[_Row]:
         if made is None:
             columns = zip(*(entry.args for entry in chosen), strict=True)
             made = BUILDERS[chosen[0].key](*(np.concatenate(column) for column in columns))
-        for index, row in zip(members, _split(chosen, made, policy), strict=True):
+        for index, row in zip(members, _split(chosen, made, policy, family), strict=True):
             rows[index] = row
     return [row for row in rows if row is not None]
 
 
-def _split(chosen: list[Entry], made: Evidence, policy: Policy) -> list[_Row]:
+def _family_sizes(entries: list[Entry], policy: Policy) -> dict[str, int]:
+    """How many comparisons a violation of each rule is adjusted for."""
+    sizes: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        sizes[entry.rule.id] += len(entry)
+    whole = sum(sizes.values())
+    return {rule: whole if policy.family == "policy" else size for rule, size in sizes.items()}
+
+
+def _split(chosen: list[Entry], made: Evidence, policy: Policy, family: dict[str, int]) -> list[_Row]:
     sizes = [len(entry) for entry in chosen]
     lower = np.repeat([-np.inf if e.rule.lower is None else e.rule.lower for e in chosen], sizes)
     upper = np.repeat([np.inf if e.rule.upper is None else e.rule.upper for e in chosen], sizes)
@@ -152,7 +162,8 @@ def _split(chosen: list[Entry], made: Evidence, policy: Policy) -> list[_Row]:
     levels = np.array([[1 - policy.confidence], [2 * policy.alpha]]) * np.ones(sum(sizes))
     lows, highs = made.interval(levels)
     plain, at_pass = (lows[0], highs[0]), (lows[1], highs[1])
-    needed = _needed(chosen, made, lower, upper, plain, policy)
+    adjusted = policy.alpha / np.repeat([family[e.rule.id] for e in chosen], sizes)
+    needed = _needed(chosen, made, lower, upper, plain, (policy.alpha, adjusted))
     rows, start = [], 0
     for size in sizes:
         place = slice(start, start + size)
@@ -177,13 +188,16 @@ def _needed(
     lower: Floats,
     upper: Floats,
     plain: tuple[Floats, Floats],
-    policy: Policy,
+    levels: tuple[float, Floats],
 ) -> tuple[Floats, Floats]:
-    """Rows needed in the present mix, and by the group alone (NaN where that is not worked out)."""
+    """Rows needed in the present mix, and by the group alone (NaN where that is not worked out).
+
+    `levels` are those of a pass, which an estimate inside the band would come to, and of a violation.
+    """
     estimate = np.concatenate([entry.value for entry in chosen])
     with np.errstate(invalid="ignore"):
         outside = (estimate < lower) | (estimate > upper)
-    level = np.where(outside, policy.alpha / max(1, len(policy.rules)), policy.alpha)
+    level = np.where(outside, levels[1], levels[0])
     if chosen[0].key.startswith("rates:") and isinstance(made, evidence.Overall):
         back = (made._back(lower), made._back(upper))
         rest = made.rest
@@ -234,13 +248,19 @@ def _drafts(entry: Entry, row: _Row) -> list[Comparison]:
     return drafts
 
 
+MOST_ROWS = 1e8
+"""More rows than this nobody will gather: the estimate lies all but on the bound."""
+
+
 def _needed_words(more: float, alone: float, tested: bool) -> tuple[int | None, str | None]:
     if not tested:
         return None, None
-    if not np.isfinite(more) or more > 1e12:
-        return None, "cannot say, the estimate lies on the bound"
+    if not np.isfinite(more) or more > MOST_ROWS:
+        return None, "cannot say, the estimate lies on the bound or all but on it"
+    if more < 1:
+        return None, "as many as there are would mostly do; this draw of them did not"
     if np.isnan(alone):
         return int(more), "in the present mix"
-    if np.isinf(alone) or alone > 1e12:
+    if np.isinf(alone) or alone > MOST_ROWS:
         return int(more), "in the present mix; not by this group alone"
     return int(more), f"in the present mix; {int(alone):,} of this group alone"

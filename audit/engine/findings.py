@@ -205,12 +205,13 @@ def _rule_why(
         share = f"{len(violations)} of {len(judged)} comparisons show a violation."
         text = f"{share} {foremost(violations, rule)[0].why}"
     elif not counted:
-        text = f"All {len(judged)} comparisons are of small groups, which are listed and decide nothing."
+        text = f"{_all(len(judged), 'is', 'are')} of small groups, which are listed and decide nothing."
     elif undecided:
         share = f"{len(undecided)} of {len(counted)} comparisons are undecided."
         text = f"{share} {foremost(undecided, rule)[0].why}"
     else:
-        text = f"All {len(counted)} comparisons lie inside the bound, {bound_words(rule.lower, rule.upper)}."
+        bound = bound_words(rule.lower, rule.upper)
+        text = f"{_all(len(counted), 'lies', 'lie')} inside the bound, {bound}."
     small = len(judged) - len(counted)
     return f"{text} {small} small groups are listed and do not decide." if small and counted else text
 
@@ -236,3 +237,7 @@ def _distance(value: float | None, rule: Rule) -> float:
     below = rule.lower - value if rule.lower is not None else -math.inf
     above = value - rule.upper if rule.upper is not None else -math.inf
     return max(below, above)
+
+
+def _all(count: int, one: str, many: str) -> str:
+    return f"The one comparison {one}" if count == 1 else f"All {count} comparisons {many}"

@@ -54,13 +54,16 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + "…"
 
 
+_ABBREVIATED = {"auc": "AUC", "f1": "F1"}
+
+
 def metric_words(metric: str, comparison: str) -> str:
     """The compared quantity in words.
 
     >>> metric_words("selection_rate", "ratio"), metric_words("auc", "worst_group")
-    ('selection rate ratio', 'auc')
+    ('selection rate ratio', 'AUC')
     """
-    name = metric.replace("_", " ")
+    name = _ABBREVIATED.get(metric, metric.replace("_", " "))
     return {
         "difference": f"{name} difference",
         "ratio": f"{name} ratio",
@@ -72,7 +75,8 @@ def metric_words(metric: str, comparison: str) -> str:
 
 def sentence(c: Comparison, rule: Rule, policy: Policy, verdict: Verdict, adjusted: float | None) -> str:
     """Why a comparison came to its verdict: the measured value, the bound, the evidence, what is missing."""
-    text = f"{metric_words(c.metric, c.comparison).capitalize()}, {subject(c)}: {_measured(c, policy)}"
+    words = metric_words(c.metric, c.comparison)
+    text = f"{words[0].upper()}{words[1:]}, {subject(c)}: {_measured(c, policy)}"
     bound = bound_words(rule.lower, rule.upper)
     if rule.judge == "estimate":
         return f"{text}, {_point(c, verdict)} the bound {bound} {BY_POINT}{_blocked(c)}."
