@@ -176,7 +176,15 @@ def _frame_table(frame: Any) -> ir.Table:
         if not columns:
             raise DataError("has no columns", where="the frame", hint="Pass a frame of one row a decision.")
         connection = connect_duckdb()
-        return connection.create_table("frame", ibis.memtable(_arrow_table(frame)), temp=True)
+        return connection.create_table("frame", ibis.memtable(_typed(_arrow_table(frame))), temp=True)
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """Columns that hold nothing at all as numbers: DuckDB keeps no column without a type."""
+    fields = [
+        field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in table.schema
+    ]
+    return table.cast(pa.schema(fields)) if fields != list(table.schema) else table
 
 
 def _arrow_table(frame: Any) -> Any:
@@ -273,7 +281,7 @@ def _check_gzip(paths: tuple[Path, ...]) -> None:
 
 def _arrow(connection: Any, names: list[str]) -> ir.Table:
     tables = [feather.read_table(name, memory_map=True) for name in names]
-    return connection.create_table("frame", ibis.memtable(pa.concat_tables(tables)), temp=True)
+    return connection.create_table("frame", ibis.memtable(_typed(pa.concat_tables(tables))), temp=True)
 
 
 def _database(spec: AuditSpec, located: str) -> Source:

@@ -133,8 +133,10 @@ class TwoRates(Normal):
         p = np.zeros(at.shape)
         if not needed.any():
             return p
-        few = [v[needed] for v in (x1, n1, x2, n2)]
-        goal, degrees = at[needed], df[needed]
+        # Small groups are much alike: each distinct comparison is worked out once.
+        alike = np.stack([v[needed] for v in (x1, n1, x2, n2, at, df)])
+        distinct, place = np.unique(alike, axis=1, return_inverse=True)
+        *few, goal, degrees = distinct
         with np.errstate(invalid="ignore"):
             reach = np.where(np.isinf(goal), 0.0, goal)
             sign = 1.0 if upward else -1.0
@@ -144,7 +146,8 @@ class TwoRates(Normal):
                 np.full(goal.shape, _FARTHEST),
             )
         certain = 1.0 if upward else 0.0
-        p[needed] = np.where(np.isinf(goal), certain, np.minimum(2 * upper_tail(q, degrees), 1.0))
+        exact = np.where(np.isinf(goal), certain, np.minimum(2 * upper_tail(q, degrees), 1.0))
+        p[needed] = exact[place.reshape(-1)]
         return p
 
     def _guard_limit(self, level: Array, *, upward: bool) -> Array:

@@ -61,6 +61,8 @@ SETTINGS = settings(
     # An audit takes a tenth of a second: shrinking a failure would take minutes.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
+FEW = settings(SETTINGS, max_examples=4)
+"""For what makes two or three whole audits of each example."""
 RULES = (
     {"metric": "equalized_odds", "at_most": 0.1},
     {"metric": "four_fifths"},
@@ -122,7 +124,7 @@ def test_weights_and_count_columns_equal_a_sum_by_hand(rows: list[naive.Row]) ->
     assert counted.data.rows_audited == sum(row["k"] for row in kept)
 
 
-@SETTINGS
+@FEW
 @given(ROWS)
 def test_a_row_counted_k_times_is_k_rows(rows: list[naive.Row]) -> None:
     repeated = [row for row in rows for _ in range(row["k"])]
@@ -212,7 +214,7 @@ FULL = spec(
 )
 
 
-@SETTINGS
+@FEW
 @given(ROWS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_byte(rows: list[naive.Row], random: Any) -> None:
     shuffled = random.sample(rows, len(rows))
@@ -229,7 +231,7 @@ def test_the_order_of_many_rows_changes_no_byte() -> None:
     assert dumps(audited(made, rows)[0]) == dumps(audited(made, shuffled)[0])
 
 
-@SETTINGS
+@FEW
 @given(ROWS, ROWS)
 def test_counts_of_two_halves_add_up_to_the_whole(one: list[naive.Row], two: list[naive.Row]) -> None:
     made = spec(
@@ -251,7 +253,7 @@ def test_counts_of_two_halves_add_up_to_the_whole(one: list[naive.Row], two: lis
     assert replace(counts, rejected_lines=()).save() == (first + second).save()
 
 
-@SETTINGS
+@FEW
 @given(ROWS)
 def test_saved_counts_come_back_and_give_the_same_result(rows: list[naive.Row]) -> None:
     result, counts = audited(FULL, frame(rows))

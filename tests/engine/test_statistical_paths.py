@@ -1,0 +1,454 @@
+"""From rows to verdicts by each road: references, weights, clusters, strata, small groups, exact integers."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.result import Verdict
+from tests.engine.make import (
+    BOTH,
+    audited,
+    comparison,
+    estimate,
+    finding,
+    random_rows,
+    run,
+    selected,
+    spec,
+    table,
+    verdict,
+)
+
+ONLY = {"prediction": "p"}
+RATIO = {"id": "ratio", "metric": "selection_rate", "comparison": "ratio", "at_least": 0.8}
+DIFFERENCE = {"id": "difference", "metric": "selection_rate", "comparison": "difference", "at_most": 0.1}
+LAW = {"metric": "four_fifths"}
+BERKELEY = {
+    "A": ((512, 825), (89, 108)),
+    "B": ((353, 560), (17, 25)),
+    "C": ((120, 325), (202, 593)),
+    "D": ((138, 417), (131, 375)),
+    "E": ((53, 191), (94, 393)),
+    "F": ((22, 373), (24, 341)),
+}
+"""Admitted of applied, men and women, in the six largest departments of 1973 (Bickel et al. 1975)."""
+
+
+def berkeley() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"department": name, "g": sex, "p": p, "n": n}
+            for name, both in BERKELEY.items()
+            for sex, (admitted, applied) in zip(("men", "women"), both, strict=True)
+            for p, n in ((1, admitted), (0, applied - admitted))
+        ]
+    )
+
+
+EXACT = [
+    ((3, 5), (15, 20), "pass"),
+    ((6, 10), (15, 20), "pass"),
+    ((48, 100), (60, 100), "pass"),
+    ((48, 60), (60, 60), "pass"),
+    ((47, 60), (60, 60), "violation"),
+    ((479, 1000), (600, 1000), "violation"),
+    ((4, 49), (5, 49), "pass"),
+    ((28, 100), (35, 100), "pass"),
+    ((1, 3), (5, 12), "pass"),
+    ((333_333, 1_000_000), (5, 12), "violation"),
+    ((0, 10), (1, 10), "violation"),
+]
+
+
+@pytest.mark.parametrize(("own", "best", "expected"), EXACT, ids=str)
+def test_four_fifths_compares_integers(own: tuple[int, int], best: tuple[int, int], expected: str) -> None:
+    assert (5 * own[0] * best[1] < 4 * best[0] * own[1]) == (expected == "violation")
+    rows = pd.DataFrame(
+        [
+            {"g": g, "p": p, "n": n}
+            for g, (chosen, size) in (("own", own), ("best", best))
+            for p, n in ((1, chosen), (0, size - chosen))
+        ]
+    )
+    result = run(rows, {**ONLY, "count": "n"}, LAW, policy={"min_group": 1})
+    found = comparison(result, "selection_rate", "own")
+    assert found.by_point == expected
+    assert found.reference == "best"
+    assert found.value == pytest.approx(float(Fraction(*own) / Fraction(*best)), abs=1e-15)
+
+
+def test_four_fifths_has_float_traps_that_it_steps_over() -> None:
+    assert 0.6 / 0.75 < 0.8
+    result = run(selected(own=(60, 100), best=(75, 100)), ONLY, LAW)
+    assert comparison(result, "selection_rate", "own").by_point == "pass"
+    assert verdict(result, "four_fifths").verdict is Verdict.PASS
+
+
+def test_four_fifths_with_weights_compares_rationals() -> None:
+    rows = selected(own=(60, 100), best=(75, 100)).assign(w=0.5)
+    result = run(rows, {**ONLY, "weight": "w"}, LAW)
+    assert comparison(result, "selection_rate", "own").by_point == "pass"
+    lighter = rows.assign(w=np.where((rows.g == "own") & (rows.p == 1), 0.5 - 2**-20, 0.5))
+    result = run(lighter, {**ONLY, "weight": "w"}, LAW)
+    assert comparison(result, "selection_rate", "own").by_point == "violation"
+
+
+def test_an_adverse_outcome_turns_four_fifths_round() -> None:
+    rows = selected(a=(20, 100), b=(40, 100))
+    good, bad = (run(rows, ONLY, LAW, outcome=outcome) for outcome in ("favourable", "adverse"))
+    assert good.comparisons[0].group == ("a",)
+    assert good.comparisons[0].value == pytest.approx(0.5)
+    assert good.comparisons[0].by_point == "violation"
+    assert bad.comparisons[0].group == ("b",)
+    assert bad.comparisons[0].value == pytest.approx(0.75)
+    assert bad.comparisons[0].by_point == "violation"
+    assert any("not predicted positive" in words for words in bad.data.warnings)
+
+
+RATES = {"a": (300, 1000), "b": (300, 600), "c": (100, 400)}
+REFERENCES: dict[str, dict[str, float]] = {
+    "a": {"b": 0.5 - 0.3, "c": 0.25 - 0.3},
+    "b": {"a": 0.3 - 0.5, "c": 0.25 - 0.5},
+    "largest": {"b": 0.5 - 0.3, "c": 0.25 - 0.3},
+    "rest": {"a": 0.3 - 0.4, "b": 0.5 - 400 / 1400, "c": 0.25 - 600 / 1600},
+    "overall": {"a": 0.3 - 0.35, "b": 0.5 - 0.35, "c": 0.25 - 0.35},
+    "best": {"a": 0.3 - 0.5, "c": 0.25 - 0.5},
+}
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_every_reference(reference: str) -> None:
+    result = run(selected(**RATES), ONLY, DIFFERENCE, attributes={"g": {"reference": reference}})
+    found = {c.group[0]: c.value for c in result.comparisons}
+    assert found == pytest.approx(REFERENCES[reference], abs=1e-12)
+    names = {"largest": "a", "best": "b"}
+    assert {c.reference for c in result.comparisons} == {names.get(reference, reference)}
+    for c in result.comparisons:
+        assert c.value is not None
+        assert c.low is not None
+        assert c.high is not None
+        assert c.low <= c.value <= c.high or reference == "best"
+
+
+def test_largest_of_equal_groups_is_the_first_by_name_and_never_the_missing() -> None:
+    rows = selected(b=(10, 50), a=(20, 50))
+    assert {c.reference for c in run(rows, ONLY, RATIO).comparisons} == {"a"}
+    unknown = pd.concat([rows, selected(x=(10, 500)).assign(g=None)])
+    assert {c.reference for c in run(unknown, ONLY, RATIO).comparisons} == {"a"}
+
+
+def test_overall_ratio_from_the_rest() -> None:
+    result = run(selected(**RATES), ONLY, RATIO, attributes={"g": {"reference": "overall"}})
+    for group, (chosen, size) in RATES.items():
+        value = comparison(result, "selection_rate", group).value
+        assert value == pytest.approx(chosen / size / 0.35, abs=1e-12)
+
+
+def test_two_groups_against_rest_are_one_hypothesis() -> None:
+    rows = selected(a=(500, 1000), b=(450, 1000))
+    one = run(rows, ONLY, {**DIFFERENCE, "at_most": 0.01}, attributes={"g": {"reference": "rest"}})
+    named = run(rows, ONLY, {**DIFFERENCE, "at_most": 0.01}, attributes={"g": {"reference": "a"}})
+    first, second = one.comparisons
+    assert first.value == pytest.approx(-(second.value or 0))
+    assert (first.violation_low, first.violation_high) != (None, None)
+    [against] = named.comparisons
+    assert second.violation_low == pytest.approx(against.violation_low, abs=1e-9)
+
+
+def test_equalized_odds_brings_both_rates() -> None:
+    rows = table(a=(4000, 1000, 1000, 4000), b=(4000, 1000, 1500, 3500))
+    result = run(rows, BOTH, {"metric": "equalized_odds", "at_most": 0.05})
+    assert {c.metric for c in result.comparisons} == {"true_positive_rate", "false_positive_rate"}
+    assert finding(result, "true_positive_rate", "b").verdict is Verdict.PASS
+    assert finding(result, "false_positive_rate", "b").verdict is Verdict.VIOLATION
+    assert result.verdict is Verdict.VIOLATION
+
+
+def test_differential_fairness_names_the_pair() -> None:
+    rows = selected(a=(2000, 10_000), b=(3000, 10_000), c=(2500, 10_000))
+    result = run(rows, ONLY, {"metric": "differential_fairness", "at_most": 0.2})
+    worst = max(result.comparisons, key=lambda c: c.value or 0)
+    assert worst.value == pytest.approx(math.log(1.5))
+    assert {worst.group[0], worst.reference} == {"a", "b"}
+    assert comparison(result, "selection_rate", "c").value == pytest.approx(math.log(1.25))
+    assert result.verdict is Verdict.VIOLATION
+    wide = run(rows, ONLY, {"metric": "differential_fairness", "at_most": 1.0})
+    assert wide.verdict is Verdict.PASS
+
+
+def test_berkeley_pooled_and_within_departments() -> None:
+    rule = {"metric": "selection_rate", "comparison": "conditional_difference", "at_most": 0.15}
+    columns = {**ONLY, "count": "n"}
+    result = run(berkeley(), columns, rule, DIFFERENCE, control=["department"])
+    men, women = (estimate(result, "selection_rate", g=sex) for sex in ("men", "women"))
+    assert (men.n, women.n) == (2691, 1835)
+    assert men.value == pytest.approx(0.445, abs=5e-4)
+    assert women.value == pytest.approx(0.304, abs=1e-3)
+    [found] = result.conditional
+    assert found.pooled == pytest.approx((women.value or 0) - (men.value or 0))
+    by_hand = mantel_haenszel()
+    assert found.difference == pytest.approx(by_hand, abs=1e-12)
+    assert found.difference_low is not None
+    assert found.difference_high is not None
+    assert found.difference_low < by_hand < found.difference_high
+    assert found.simpson is not None
+    assert len(found.strata) == 6
+    assert sum((s.difference or 0) > 0 for s in found.strata) == 4
+    assert verdict(result, "difference").verdict is Verdict.VIOLATION
+
+
+def mantel_haenszel() -> float:
+    over = under = 0.0
+    for (k2, n2), (k1, n1) in BERKELEY.values():
+        weight = n1 * n2 / (n1 + n2)
+        over += weight * (k1 / n1 - k2 / n2)
+        under += weight
+    return over / under
+
+
+def test_a_conditional_rule_needs_every_stratum_inside() -> None:
+    rows = pd.concat(
+        [
+            selected(a=(5000, 10_000), b=(6000, 10_000)).assign(office="north"),
+            selected(a=(5000, 10_000), b=(4000, 10_000)).assign(office="south"),
+        ]
+    )
+    rule = {"metric": "selection_rate", "comparison": "conditional_difference", "at_most": 0.05}
+    result = run(rows, ONLY, rule, DIFFERENCE, control=["office"])
+    assert comparison(result, "selection_rate", "b", rule="selection_rate").value == pytest.approx(
+        0, abs=1e-12
+    )
+    strata = [c for c in result.comparisons if c.stratum is not None]
+    assert sorted(c.value or 0 for c in strata) == pytest.approx([-0.1, 0.1])
+    assert verdict(result, "selection_rate").verdict is Verdict.VIOLATION
+    assert verdict(result, "difference").verdict is Verdict.PASS
+
+
+def test_no_simpson_where_there_is_nothing_to_find() -> None:
+    rows = random_rows(51, 2000)
+    result = run(rows, BOTH, RATIO, attributes={"h": {}}, control=["g"])
+    assert [c.simpson for c in result.conditional] == [None]
+
+
+def test_weights_cost_rows() -> None:
+    rows, against_a = random_rows(52, 4000), {"g": {"reference": "a"}}
+    even, uneven = (
+        run(rows.assign(w=w), {**BOTH, "weight": "w"}, RATIO, attributes=against_a)
+        for w in (np.ones(4000), np.where(np.arange(4000) % 10 == 0, 20.0, 1.0))
+    )
+    plain = run(rows, BOTH, RATIO, attributes=against_a)
+    for group in "bc":
+        widths = [
+            (c.high or 0) - (c.low or 0)
+            for c in (comparison(r, "selection_rate", group) for r in (plain, even, uneven))
+            if c.low is not None
+        ]
+        assert widths[1] == pytest.approx(widths[0], rel=0.01)
+        assert widths[2] > 1.5 * widths[0]
+    assert estimate(plain, "selection_rate").value == estimate(even, "selection_rate").value
+
+
+def test_weights_that_depend_on_the_outcome_are_not_taken_by_kish_alone() -> None:
+    rng = np.random.default_rng(53)
+    y = rng.random(6000) < 0.5
+    kept = ~y | (rng.random(6000) < 0.2)
+    rows = pd.DataFrame({"g": "a", "p": y.astype(int), "w": np.where(y, 5.0, 1.0)})[kept]
+    result, counts = audited(spec({**ONLY, "weight": "w"}), rows)
+    del counts
+    n = len(rows)
+    p = float(np.average(rows.p, weights=rows.w))
+    w = rows.w.to_numpy()
+    v = float((w**2 * (rows.p - p) ** 2).sum() / w.sum() ** 2 * n / (n - 1))
+    found = estimate(result, "selection_rate", g="a")
+    assert found.value == pytest.approx(p, abs=1e-9)
+    assert found.low is not None
+    assert found.high is not None
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * math.sqrt(v), rel=0.02)
+
+
+def test_ten_weighted_rows_are_needed_on_either_side() -> None:
+    rows = selected(a=(5000, 10_000), b=(9996, 10_000)).assign(w=1.0)
+    rule = {"metric": "selection_rate", "comparison": "worst_group", "at_least": 0.3}
+    result = run(rows, {**ONLY, "weight": "w"}, rule)
+    assert finding(result, "selection_rate", "a").verdict is Verdict.PASS
+    thin = finding(result, "selection_rate", "b")
+    assert thin.verdict is Verdict.INCONCLUSIVE
+    assert "under ten" in thin.why
+    assert run(rows, ONLY, rule).verdict is Verdict.PASS
+
+
+def people(clusters: int, each: int) -> pd.DataFrame:
+    """Everyone of a cluster decided alike, so that a cluster says as much as one row."""
+    rng = np.random.default_rng(54)
+    one = pd.DataFrame(
+        {"g": ["a", "b"] * (clusters // 2), "p": rng.integers(0, 2, clusters), "c": range(clusters)}
+    )
+    return one.loc[one.index.repeat(each)]
+
+
+def test_clusters_cost_rows() -> None:
+    rows = people(400, 10)
+    plain, clustered = run(rows, ONLY, DIFFERENCE), run(rows, {**ONLY, "cluster": "c"}, DIFFERENCE)
+    single = run(people(400, 1), ONLY, DIFFERENCE)
+    widths = [
+        (c.high or 0) - (c.low or 0)
+        for c in (comparison(r, "selection_rate", "b") for r in (plain, clustered, single))
+    ]
+    assert widths[1] > 2.5 * widths[0]
+    assert widths[1] == pytest.approx(widths[2], rel=0.25)
+    assert clustered.data.clusters == 400
+    assert (
+        estimate(plain, "selection_rate", g="a").value == estimate(clustered, "selection_rate", g="a").value
+    )
+
+
+def test_few_clusters_pass_nothing() -> None:
+    rows = pd.concat([selected(a=(5000, 10_000), b=(5000, 10_000))], ignore_index=True)
+    for clusters, expected in ((29, Verdict.INCONCLUSIVE), (2000, Verdict.PASS)):
+        result = run(rows.assign(c=rows.index % clusters), {**ONLY, "cluster": "c"}, DIFFERENCE)
+        assert result.data.clusters == clusters
+        assert result.verdict is expected
+
+
+def test_clusters_of_excluded_rows_are_not_counted() -> None:
+    rows = people(100, 5).assign(keep=lambda f: f.c < 25)
+    result = run(rows, {**ONLY, "cluster": "c"}, DIFFERENCE, filter="keep")
+    assert result.data.clusters == 25
+
+
+@pytest.mark.parametrize(
+    ("small_groups", "expected", "reported"),
+    [(None, Verdict.INCONCLUSIVE, 0), ("inconclusive", Verdict.INCONCLUSIVE, 0), ("report", Verdict.PASS, 1)],
+)
+def test_small_groups_of_one_attribute(small_groups: str | None, expected: Verdict, reported: int) -> None:
+    rows = selected(a=(20_000, 40_000), b=(20_000, 40_000), c=(5, 10))
+    policy = {} if small_groups is None else {"small_groups": small_groups}
+    result = run(rows, ONLY, RATIO, policy=policy)
+    assert result.verdict is expected
+    assert verdict(result, "ratio").reported_only == reported
+
+
+@pytest.mark.parametrize(
+    ("small_groups", "expected"),
+    [(None, Verdict.PASS), ("inconclusive", Verdict.INCONCLUSIVE), ("report", Verdict.PASS)],
+)
+def test_small_intersections_are_reported_unless_asked(small_groups: str | None, expected: Verdict) -> None:
+    rows = pd.concat(
+        [
+            selected(a=(20_000, 40_000), b=(20_000, 40_000)).assign(h="u"),
+            selected(a=(20_000, 40_000), b=(5, 10)).assign(h="v"),
+        ]
+    )
+    policy = {} if small_groups is None else {"small_groups": small_groups}
+    result = run(rows, ONLY, RATIO, policy=policy, attributes={"g": {}, "h": {}}, intersections=2)
+    assert result.verdict is expected
+
+
+def test_a_small_group_can_violate() -> None:
+    rows = selected(a=(600, 1000), b=(0, 25))
+    result = run(rows, ONLY, RATIO)
+    assert finding(result, "selection_rate", "b").verdict is Verdict.VIOLATION
+
+
+@pytest.mark.parametrize("floor", [30, 31, 100])
+def test_the_floor_counts_the_metrics_own_denominator(floor: int) -> None:
+    rows = table(a=(500, 500, 500, 500), b=(15, 15, 5000, 5000))
+    rule = {"metric": "true_positive_rate", "comparison": "difference", "at_most": 0.9}
+    result = run(rows, BOTH, rule, policy={"min_group": floor}, attributes={"g": {"reference": "a"}})
+    blocked = comparison(result, "true_positive_rate", "b").blocked
+    assert (blocked is not None) == (floor > 30)
+
+
+def test_labels_that_are_missing_unevenly_block_a_pass() -> None:
+    rows = table(a=(4000, 1000, 1000, 4000), b=(4000, 1000, 1000, 4000))
+    rule = {"metric": "true_positive_rate", "comparison": "difference", "at_most": 0.1}
+    assert run(rows, BOTH, rule).verdict is Verdict.PASS
+    gaps = rows.assign(y=rows.y.astype(float).where((rows.g == "a") | (rows.index % 3 > 0)))
+    result = run(gaps, BOTH, rule, DIFFERENCE)
+    assert verdict(result, "true_positive_rate").verdict is Verdict.INCONCLUSIVE
+    assert "label coverage" in verdict(result, "true_positive_rate").why
+    assert verdict(result, "difference").verdict is Verdict.PASS
+    assert any("label coverage" in words for words in result.data.warnings)
+
+
+def test_rows_needed_stand_on_what_is_undecided_and_suffice() -> None:
+    rows = selected(a=(500, 1000), b=(460, 1000))
+    rule = {**DIFFERENCE, "at_most": 0.06}
+    result = run(rows, ONLY, rule)
+    found = finding(result, "selection_rate", "b")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.rows_needed is not None
+    times = math.ceil(1 + found.rows_needed / len(rows))
+    more = run(selected(a=(500 * times, 1000 * times), b=(460 * times, 1000 * times)), ONLY, rule)
+    decided = finding(more, "selection_rate", "b")
+    assert decided.verdict is Verdict.PASS
+    assert decided.rows_needed is None
+
+
+def test_detectable_differences_shrink_with_the_group() -> None:
+    result = run(selected(a=(5000, 10_000), b=(500, 1000), c=(50, 100)), ONLY)
+    small, middle = (estimate(result, "selection_rate", g=g).detectable for g in "cb")
+    assert small is not None
+    assert middle is not None
+    assert 0.02 < middle < small < 0.2
+    assert estimate(result, "selection_rate", g="a").detectable is None
+    assert estimate(result, "selection_rate").detectable is None
+
+
+def test_a_point_can_be_judged_only_where_a_rule_says_so() -> None:
+    rows = selected(a=(60, 100), b=(45, 100))
+    by_point = run(rows, ONLY, {**RATIO, "judge": "estimate"})
+    assert by_point.verdict is Verdict.VIOLATION
+    assert "by point, no error rate" in finding(by_point, "selection_rate", "b").why
+    assert run(rows, ONLY, RATIO).verdict is Verdict.INCONCLUSIVE
+    law = run(rows, ONLY, {**LAW, "judge": "interval"})
+    assert law.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_point_does_not_certify_a_small_group() -> None:
+    result = run(selected(a=(60, 100), b=(6, 10)), ONLY, LAW)
+    assert comparison(result, "selection_rate", "b").value == pytest.approx(1)
+    assert result.verdict is Verdict.INCONCLUSIVE
+
+
+def test_minor_rules_decide_nothing() -> None:
+    rows = selected(a=(5000, 10_000), b=(1000, 10_000))
+    minor = run(rows, ONLY, {**RATIO, "severity": "minor"}, {**DIFFERENCE, "at_most": 0.9})
+    assert verdict(minor, "ratio").verdict is Verdict.VIOLATION
+    assert minor.verdict is Verdict.PASS
+
+
+def test_a_rule_is_limited_to_its_attributes() -> None:
+    rows = random_rows(55, 1000)
+    result = run(rows, BOTH, {**RATIO, "attributes": ["h"]}, attributes={"g": {}, "h": {}}, intersections=2)
+    assert {c.grouping for c in result.comparisons} == {("h",)}
+
+
+def test_the_family_is_the_policy_or_the_rule() -> None:
+    rows = selected(a=(500, 1000), b=(430, 1000))
+    rules = [{**DIFFERENCE, "id": f"r{i}", "at_most": 0.03} for i in range(3)]
+    policy, rule = (run(rows, ONLY, *rules, policy={"family": family}) for family in ("policy", "rule"))
+    one, other = policy.comparisons[0], rule.comparisons[0]
+    assert one.p_violation == other.p_violation
+    assert one.violation_low is not None
+    assert other.violation_low is not None
+    assert one.violation_low < other.violation_low
+
+
+def test_a_later_look_asks_for_more_evidence() -> None:
+    from audit.engine.run import audit
+
+    rows = selected(a=(500, 1000), b=(430, 1000))
+    made = spec(ONLY, {**DIFFERENCE, "at_most": 0.03})
+    first, third = (audit(made, frame=rows, created_at="", look=look)[0] for look in (None, 3))
+    assert first.policy.alpha == pytest.approx(0.05)
+    assert third.policy.alpha == pytest.approx(0.05 / 12)
+    assert third.policy.look == 3
+    assert first.comparisons[0].pass_low is not None
+    assert third.comparisons[0].pass_low is not None
+    assert third.comparisons[0].pass_low < first.comparisons[0].pass_low
