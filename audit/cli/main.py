@@ -27,6 +27,7 @@ COMMANDS = {
     "gate": "Decide from a bundle whether to ship, by exit code.",
     "report": "Render a bundle again: page, summary or test format.",
     "verify": "Say what was changed in a bundle.",
+    "verify-report": "Compute a published table again; say what does not add up.",
     "checklist": "Answer the questions of a release, and see what is open.",
     "harms": "Keep the register of harms: find, rate, treat, accept, close.",
     "standards": "Search laws and standards by place and use.",

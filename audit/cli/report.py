@@ -11,30 +11,67 @@ import click
 
 from audit import bundle, gate
 from audit.cli import bundles, output, writing
+from audit.cli.day import Day
+from audit.errors import UsageError
 from audit.gate import Decision
+from audit.report.profiles import PROFILES
 from audit.result import AuditResult
 
 FORMATS = ("html", "markdown", "junit", "sarif")
+INCOMPLETE = 3
+SUFFIXES = {".html": "html", ".htm": "html", ".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "yaml"}
 
 
 @click.command("report", short_help="Render a bundle again: page, summary or test format.")
 @click.argument("folder", metavar="BUNDLE", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(FORMATS), default="html", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice((*FORMATS, "json", "yaml")),
+    help="html by default; json and yaml are for some profiles.",
+)
+@click.option(
+    "--profile", type=click.Choice(tuple(PROFILES)), help="In the shape that a law or a program asks for."
+)
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="For a profile: the folder that holds governance/ (here, by default).",
+)
+@click.option("--as-of", type=Day(), help="For a profile: the day on which laws are read; today by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; - is standard output.")
 @click.option(
     "--baseline-bundle", type=click.Path(path_type=Path), help="An earlier bundle, for what changed."
 )
-def command(folder: Path, form: str, out: Path | None, baseline_bundle: Path | None) -> int:
+def command(
+    folder: Path,
+    form: str | None,
+    profile: str | None,
+    project: Path,
+    as_of: date | None,
+    out: Path | None,
+    baseline_bundle: Path | None,
+) -> int:
     """Render BUNDLE's result anew; no data is needed.
 
     The page goes beside the bundle, as BUNDLE-report.html, for the bundle itself is not touched;
-    the other formats go to standard output.
+    the other formats go to standard output. A profile reads what people typed in governance/ and
+    ends with 3, its page marked as a draft, while something is still to be filled.
 
     \b
     Example:
       harm-audit report evidence --format markdown
+      harm-audit report evidence --profile ll144 --out summary.html
     """
     found, result = bundles.open_result(folder)
+    if profile is not None:
+        if baseline_bundle is not None:
+            raise UsageError("a profile takes no --baseline-bundle")
+        return _profile(profile, found, result, project, as_of or bundles.today(), form, out)
+    form = form or "html"
+    if form not in FORMATS:
+        raise UsageError(f"{form} is a format of profiles", hint="Add --profile.")
     previous = bundles.open_result(baseline_bundle)[1] if baseline_bundle else None
     text = render(form, result, found, previous)
     if out is None and form == "html":
@@ -45,6 +82,32 @@ def command(folder: Path, form: str, out: Path | None, baseline_bundle: Path | N
     writing.whole(out, text.encode("utf-8", "replace"))
     output.echo(f"wrote {out}")
     return 0
+
+
+def _profile(
+    name: str,
+    found: bundle.Bundle,
+    result: AuditResult,
+    project: Path,
+    as_of: date,
+    form: str | None,
+    out: Path | None,
+) -> int:
+    from audit.cli import profile
+
+    formats = profile.formats(name)
+    form = form or (SUFFIXES.get(out.suffix.lower()) if out else None) or next(iter(formats))
+    if form not in formats:
+        raise UsageError(f"{name} has no format {form}", hint=f"It has: {', '.join(formats)}.")
+    document = formats[form](profile.case(found, result, project, as_of, decide_then(result)))
+    if out is None and form == "html":
+        out = found.path.parent / f"{found.path.name}-{name}.html"
+    if out is None or str(out) == "-":
+        output.echo(document.text.rstrip("\n"))
+    else:
+        writing.whole(out, document.text.encode("utf-8", "replace"))
+    profile.tell(document, out)
+    return 0 if document.complete else INCOMPLETE
 
 
 def render(form: str, result: AuditResult, found: bundle.Bundle, previous: AuditResult | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,31 @@ from audit.governance import yamlfile
 
 MODALITIES = ("tabular", "text", "image", "audio", "ranking", "agent")
 ROLES = ("provider", "deployer", "both")
+STATEMENTS = {
+    "alternatives": "which less adverse ways of selecting were looked for, and what was found",
+    "complaints": "how a person concerned complains, and who answers",
+    "data_sheet": "how the training data were obtained, labelled and cleaned, and where that is written",
+    "design_choices": "the main design choices and trade-offs, and who made them",
+    "human_oversight": "who watches the system, what they can see, and how they stop or override it",
+    "inference": "how race or ethnicity was inferred where it was not asked for, and with what error",
+    "input_variables": "which inputs measure, or stand for, a protected trait, and how they were looked for",
+    "job_relatedness": "what shows that the procedure measures what the job needs",
+    "legal_basis": "on which legal basis, and why the processing is necessary and in proportion",
+    "lifecycle_changes": "changes made and foreseen over the system's life, and how each is tested again",
+    "limitations": "where the system should not be used, and what it cannot do",
+    "metric_reasons": "why these metrics and limits suit this system and these people",
+    "mitigation": "what was done to lower the risks found, and with what effect",
+    "officer_advice": "the data protection officer's advice, and what became of it",
+    "period_and_frequency": "for how long and how often the system is to be used",
+    "post_market_plan": "how the system is watched in use, and where the plan is",
+    "process": "the process in which the system is used, step by step",
+    "retention": "which records are kept, where, and for how long",
+    "risk_management": "the risk management system, and where its file is",
+    "search_log": "which alternative models were tried, with their accuracy and disparity",
+    "standards_applied": "which standards were applied, in whole or in part",
+    "views_sought": "whose views were sought, how, and what changed because of them",
+}
+"""Sentences that only people can say, asked for by the profiles of reports, and what each is to hold."""
 TEMPLATE = """\
 # Facts that no data can say. Type each once; every check and report reads it here.
 # What is left empty counts as unknown, and an unknown never lets a question go unasked.
@@ -30,6 +56,8 @@ retention_years:          # how long the records are kept
 reaudit:
   every_days:             # at the latest after so many days
   on: []                  # and on a change of: model, data, population, law
+left_out: {}              # categories under two per cent that an auditor leaves out of ratios, each with why
+statements: {}            # sentences that reports ask for, by name; a report lists those it lacks
 """
 
 
@@ -51,6 +79,9 @@ class Facts:
     retention_years: float | None = None
     reaudit_every_days: int | None = None
     reaudit_on: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Category → why an auditor leaves it out of impact ratios."""
+    statements: dict[str, str] = field(default_factory=dict)
 
 
 def load_facts(path: Path) -> Facts:
@@ -59,6 +90,7 @@ def load_facts(path: Path) -> Facts:
         return Facts()
     root = yamlfile.Entry(yamlfile.load(path).data, path, what="facts.yaml")
     auditor, reaudit = root.entry("auditor"), root.entry("reaudit")
+    left_out, statements = root.entry("left_out"), root.entry("statements")
     facts = Facts(
         provider=root.text("provider"),
         intended_purpose=root.text("intended_purpose"),
@@ -74,8 +106,10 @@ def load_facts(path: Path) -> Facts:
         retention_years=root.number("retention_years"),
         reaudit_every_days=reaudit.integer("every_days", 1, 3650) if reaudit else None,
         reaudit_on=reaudit.strings("on") if reaudit else (),
+        left_out=_sentences(left_out, tuple(left_out.data)) if left_out else {},
+        statements=_sentences(statements, tuple(STATEMENTS)) if statements else {},
     )
-    for entry in (root, auditor, reaudit):
+    for entry in (root, auditor, reaudit, left_out, statements):
         if entry is not None:
             entry.done()
     return facts
@@ -83,3 +117,8 @@ def load_facts(path: Path) -> Facts:
 
 def _optional(entry: yamlfile.Entry, key: str, allowed: tuple[str, ...]) -> str | None:
     return None if entry.get(key) is None else entry.choice(key, allowed)
+
+
+def _sentences(entry: yamlfile.Entry, names: Iterable[str]) -> dict[str, str]:
+    found = ((str(name), entry.text(name)) for name in names)
+    return {name: text for name, text in found if text}
