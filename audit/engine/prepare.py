@@ -194,13 +194,26 @@ def _score_range(table: ir.Table, name: str) -> tuple[float, float] | None:
     return None if low >= 0 and high <= 1 else (low, high)
 
 
+@ibis.udf.agg.builtin(name="collect_set")  # type: ignore[untyped-decorator]
+def _collected(value: str) -> list[str]:  # type: ignore[empty-body]
+    """Spark's set of the distinct values."""
+
+
+def _distinct(table: ir.Table, key: str) -> Any:
+    """How many distinct values there are. Spark would shuffle all rows once for each counted column."""
+    if table.get_backend().name == "pyspark":
+        return _collected(table[key].cast("string")).length()
+    return table[key].nunique()
+
+
 def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...], ...], int]:
     """The full cross, or each grouping apart where the cross could be too large; and cells to expect."""
     names = tuple(spec.data.attributes)
     probe = table.limit(PROBE_ROWS)
-    asked = {f"a{index}": probe[f"a{index}"].nunique() for index in range(len(names))}
-    asked |= {f"c{index}": probe[f"c{index}"].nunique() for index in range(len(spec.data.control))}
-    asked |= {key: probe[key].nunique() for key in ("y", "p") if key in table.columns}
+    keys = [f"a{index}" for index in range(len(names))]
+    keys += [f"c{index}" for index in range(len(spec.data.control))]
+    keys += [key for key in ("y", "p") if key in table.columns]
+    asked = {key: _distinct(probe, key) for key in keys}
     with reading(spec.data.source or "the frame"):
         found = probe.aggregate(rows=probe.count(), **asked).to_pyarrow().to_pylist()[0]
     _check_decisions(spec, found)

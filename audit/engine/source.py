@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.common.exceptions import IbisError
+from ibis.common.exceptions import IbisError, TableNotFound
 from pyarrow import feather
 
 from audit.engine.connect import SPARK, connect
@@ -302,20 +302,26 @@ def _database_table(connection: Any, spec: AuditSpec, where: str) -> ir.Table:
     wanted = spec.data.table
     if wanted is not None and _is_spark_path(connection, wanted):
         return _spark_path(connection, spec, wanted)
+    if wanted is not None:
+        with contextlib.suppress(TableNotFound):
+            return _named(connection, wanted)
     names = connection.list_tables()
     if wanted is None and len(names) == 1:
-        wanted = names[0]
-    if wanted is None or (wanted not in names and "." not in wanted):
-        listed = ", ".join(names[:20]) or "none"
-        raise UsageError(
-            f"no table is called {wanted!r}" if wanted else "which table?",
-            where=where,
-            hint=f"Write data.table: NAME. Tables: {listed}.",
-        )
-    if wanted in names:
-        return connection.table(wanted)
-    schema, _, name = wanted.rpartition(".")
-    return connection.table(name, database=schema)
+        return connection.table(names[0])
+    raise UsageError(
+        f"no table is called {wanted!r}" if wanted else "which table?",
+        where=where,
+        hint=f"Write data.table: NAME. Tables: {', '.join(names[:20]) or 'none'}.",
+    )
+
+
+def _named(connection: Any, wanted: str) -> ir.Table:
+    """`schema.table`, or a table whose own name may have a dot; TableNotFound where there is neither."""
+    schema, dot, name = wanted.rpartition(".")
+    if dot:
+        with contextlib.suppress(TableNotFound):
+            return connection.table(name, database=schema)
+    return connection.table(wanted)
 
 
 def _is_spark_path(connection: Any, name: str) -> bool:
@@ -363,8 +369,7 @@ def _join_table(spec: AuditSpec, connection: Any) -> ir.Table:
     if join.table is not None:
         if _is_spark_path(connection, join.table):
             return _spark_path(connection, spec, join.table)
-        schema, _, name = join.table.rpartition(".")
-        return connection.table(name, database=schema or None)
+        return _named(connection, join.table)
     if connection.name != "duckdb":
         raise UsageError(
             "a file cannot be joined to a table of another database",
