@@ -123,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = INTERRUPTED if interrupted else _explain(error, debug=debug)
             if code == INTERRUPTED:
                 output.error("interrupted; nothing half written is left")
+                # Caught within an exec of text (a library being imported), the interrupt leaves CPython's
+                # note of an unhandled one, and `python -m` would end by the signal; the next exec clears it.
+                exec("")
     output.finish()
     return code
 
