@@ -81,23 +81,20 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
         score = _number(table, columns.score)
         expressions["s"] = score if kept is None else kept.ifelse(score, ibis.null("float64"))
         expressions["noscore"] = expressions["s"].isnull()
-    if columns.weight:
+    frequencies = data.weights == "frequency"
+    counted = columns.weight if frequencies else columns.count
+    if columns.weight and not frequencies:
         weight = _number(table, columns.weight)
         _checked(expressions, "w", weight, (weight >= 0) & (weight <= MAX_WEIGHT))
-    if columns.count:
-        rows = _number(table, columns.count)
+    if counted:
+        rows = _number(table, counted)
         bounded = ((rows >= 0) & (rows <= MAX_COUNT)).ifelse(rows, 0.5)
         _checked(expressions, "k", rows, bounded == bounded.floor())
     if columns.cluster:
         expressions["cluster"] = _cluster_text(table, columns.cluster)
     prepared = table.select(**expressions)
-    present = [
-        role
-        for role in ("label", "prediction", "score", "weight", "count", "cluster")
-        if getattr(columns, role)
-    ]
-    if "p" in expressions:
-        present.append("prediction")
+    keys = (("label", "y"), ("prediction", "p"), ("score", "s"), ("weight", "w"), ("count", "k"))
+    present = [role for role, key in (*keys, ("cluster", "cluster")) if key in expressions]
     groupings, cells = _groupings(spec, prepared)
     score_range = _score_range(prepared, columns.score) if columns.score else None
     bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS

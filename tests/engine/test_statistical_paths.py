@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.engine.run import audit
 from audit.result import Verdict
+from audit.spec import from_dict
 from tests.engine.make import (
     BOTH,
     audited,
@@ -452,3 +454,25 @@ def test_a_later_look_asks_for_more_evidence() -> None:
     assert first.comparisons[0].pass_low is not None
     assert third.comparisons[0].pass_low is not None
     assert third.comparisons[0].pass_low < first.comparisons[0].pass_low
+
+
+def test_frequency_weights_are_rows():
+    """A row of frequency k is k rows, in every interval and every floor."""
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame(
+        {"g": rng.choice(["a", "b"], 200), "p": rng.integers(0, 2, 200), "k": rng.integers(1, 9, 200)}
+    )
+    spread = rows.loc[rows.index.repeat(rows["k"])]
+    spec = {
+        "system": {"name": "s"},
+        "data": {"columns": {"prediction": "p"}, "attributes": {"g": {}}},
+        "policy": {"rules": [{"metric": "selection_rate", "comparison": "difference", "at_most": 0.1}]},
+    }
+    weighted = {
+        **spec,
+        "data": {**spec["data"], "columns": {"prediction": "p", "weight": "k"}, "weights": "frequency"},
+    }
+    plain, _ = audit(from_dict(spec), frame=spread, created_at="2026-01-01T00:00:00Z")
+    counted, _ = audit(from_dict(weighted), frame=rows, created_at="2026-01-01T00:00:00Z")
+    assert counted.comparisons == plain.comparisons
+    assert counted.data.rows_audited == rows["k"].sum()
