@@ -12,6 +12,7 @@ import jinja2
 from audit import resources
 from audit.gate import Decision
 from audit.governance.facts import STATEMENTS
+from audit.governance.harms import Harm
 from audit.governance.references import standing
 from audit.governance.situation import Situation
 from audit.report import html, numbers, words
@@ -98,6 +99,13 @@ class Case:
         return tuple(found)
 
 
+def harm_title(case: Case, harm: Harm) -> str:
+    """A harm's title; without the figure in it where groups are withheld."""
+    if case.withheld.limit is None or harm.trigger is None:
+        return harm.title
+    return f"rule {harm.trigger.rule}: {harm.trigger.group}"
+
+
 def _field(name: str, label: str, value: object, where: str, ask: str) -> Field:
     text = None if value is None else " ".join(str(value).split())
     empty = text is None or text.casefold().strip(" .") in PLACEHOLDERS or not text
@@ -174,5 +182,7 @@ def _environment() -> jinja2.Environment:
         p=numbers.p_words,
         name=numbers.name,
     )
-    environment.globals.update(words=words.words(), style=html.style, metric=words.title)
+    environment.globals.update(
+        words=words.words(), style=html.style, harm_title=harm_title, metric=words.title
+    )
     return environment

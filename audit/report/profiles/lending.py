@@ -102,7 +102,8 @@ def _table(case: Case, attribute: Attribute) -> Table | None:
         difference = None
         if impact is not None and own is not None and mean is not None and deviation:
             difference = (own - mean) / deviation
-        hidden = case.withheld.group((attribute.name,), (group,)) or case.withheld.count(n)
+        hidden = any(case.withheld.group((attribute.name,), (one,)) for one in (group, control))
+        hidden = hidden or case.withheld.count(n)
         lines.append(Line(group, n, approved, approved / n, impact, _band(impact), difference, hidden))
     scored = any(line.difference is not None for line in lines)
     return Table(attribute.name, control, chosen_as, tuple(lines), counted.unknown, scored)

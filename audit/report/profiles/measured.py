@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from audit.engine.wording import bound_words
 from audit.report import numbers, words
 from audit.report.profiles.frame import Case
-from audit.result import Estimate, group_name
+from audit.result import Estimate, RuleVerdict, group_name
 
 USUAL = (
     "selection_rate",
@@ -61,10 +61,21 @@ def rules(case: Case) -> tuple[RuleLine, ...]:
                 bound_words(rule.lower, rule.upper),
                 rule.severity,
                 found.verdict.value if found else "inconclusive",
-                numbers.clean(found.why, 400) if found else "it made no comparison",
+                _why(case, found),
             )
         )
     return tuple(lines)
+
+
+def _why(case: Case, found: RuleVerdict | None) -> str:
+    """The rule's own words; counts alone where groups are withheld, whose figures those words may hold."""
+    if found is None:
+        return "it made no comparison"
+    if case.withheld.limit is None:
+        return numbers.clean(found.why, 400)
+    return (
+        f"{found.violations} violations and {found.inconclusive} undecided of {found.comparisons} comparisons"
+    )
 
 
 def figures(case: Case) -> tuple[Figure, ...]:

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from audit.report import numbers
 from audit.report.profiles import measured
-from audit.report.profiles.frame import Case, Document, Field, missing, page
+from audit.report.profiles.frame import Case, Document, Field, harm_title, missing, page
 from audit.report.profiles.measured import Figure
 
 TITLE = "Model card"
@@ -178,5 +178,5 @@ def _risks(case: Case) -> list[dict[str, str]]:
     for harm in register.harms:
         done = [a.description for a in register.actions if harm.id in a.harms]
         answer = "; ".join(done) or harm.treatment or "nothing is on record"
-        risks.append({"name": f"{harm.id}: {harm.title}", "mitigation_strategy": answer})
+        risks.append({"name": f"{harm.id}: {harm_title(case, harm)}", "mitigation_strategy": answer})
     return risks

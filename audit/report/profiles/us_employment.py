@@ -110,7 +110,7 @@ def _table(case: Case, names: Sequence[str]) -> Table | None:
     for key, (n, chosen) in people.items():
         impact = others.get(key)
         verdict = adverse_impact.verdict(impact, p=adjusted.get(key), min_n=_min_n(case)) if impact else None
-        hidden = case.withheld.group(tuple(names), key) or case.withheld.count(n)
+        hidden = any(case.withheld.group(tuple(names), one) for one in (key, best)) or case.withheld.count(n)
         lines.append(Line(" × ".join(key), n, chosen, chosen / n, impact, adjusted.get(key), verdict, hidden))
     worst = min((line.verdict for line in lines if line.verdict), key=_gravity)
     return Table(" and ".join(names), " × ".join(best), tuple(lines), counted.unknown, worst)
