@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from audit.analysis.lattice import Cells
 from audit.analysis.tables import as_text, require
-from audit.engine.source import reading
+from audit.engine.reading import reading
 from audit.errors import DataError
 from audit.result import NotMeasured
 

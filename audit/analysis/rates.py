@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ibis.expr.types as ir
 
 from audit.analysis.tables import as_text, require
-from audit.engine.source import reading
+from audit.engine.reading import reading
 from audit.errors import DataError, UsageError
 
 TITLES = {

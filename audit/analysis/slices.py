@@ -20,7 +20,7 @@ from audit.analysis.tables import as_table, as_text, one_row_each
 from audit.engine.aggregate import md5
 from audit.engine.findings import holm_adjusted
 from audit.engine.intervals import clopper_pearson
-from audit.engine.source import reading
+from audit.engine.reading import reading
 from audit.engine.two_rates import TwoRates
 from audit.errors import DataError, UsageError
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 from audit.engine import decode
 from audit.engine.counts import FIXED, Counts, integers
 from audit.engine.prepare import MAX_COUNT, MAX_WEIGHT, Plan, plan
-from audit.engine.source import Source, reading
+from audit.engine.reading import reading
+from audit.engine.source import Source
 from audit.errors import DataError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.types as ir
 
-from audit.engine.source import Source, missing_column, reading
+from audit.engine.reading import missing_column, reading
+from audit.engine.source import Source
 from audit.errors import DataError
 
 if TYPE_CHECKING:

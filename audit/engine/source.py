@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import glob
 import gzip
 import hashlib
 import os
-import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
-from ibis.common.exceptions import IbisError, TableNotFound
-from pyarrow import feather
+from ibis.common.exceptions import TableNotFound
 
 from audit.engine.connect import SPARK, connect
+from audit.engine.frames import connect_duckdb, feather_table, frame_table
+from audit.engine.reading import KINDS, missing_column, reading
 from audit.engine.textfile import load_text
-from audit.errors import AuditError, DataError, UsageError
+from audit.errors import DataError, UsageError
 from audit.registry import nearest
 from audit.spec.secrets import redact
 
@@ -35,7 +31,6 @@ _TEXT = {".csv": ",", ".tsv": "\t", ".txt": None}
 _JSON = {".jsonl", ".ndjson", ".json"}
 _ARROW = {".arrow", ".feather", ".ipc"}
 _DUCKDB = {".duckdb", ".ddb", ".db"}
-_KINDS = "CSV, TSV (also .gz), Parquet, JSON lines, Arrow/Feather, a DuckDB file, or a database URL"
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ def open_source(spec: AuditSpec, *, frame: Any = None) -> Source:
     """
     data = spec.data
     if frame is not None:
-        source = Source(_frame_table(frame), "frame", type(frame).__module__.split(".")[0] + " frame", None)
+        source = Source(frame_table(frame), "frame", type(frame).__module__.split(".")[0] + " frame", None)
     elif data.source is None:
         raise UsageError(
             "the spec names no source", where="data.source", hint="Write data.source: FILE, or pass a frame."
@@ -105,101 +100,6 @@ def _closed_on_error(close: Callable[[], None]) -> Iterator[None]:
     except BaseException:
         close()
         raise
-
-
-@contextlib.contextmanager
-def reading(where: str) -> Iterator[None]:
-    """Turn whatever an engine raises while reading into a DataError that says where."""
-    try:
-        with warnings.catch_warnings():
-            # What one library deprecates of another's is neither the reader's fault nor the audit's.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    except AuditError:
-        raise
-    except _UNREADABLE as error:
-        raise _unreadable(error, where) from error
-    except Exception as error:
-        if type(error).__module__.split(".")[0] not in ENGINES:
-            raise
-        raise _unreadable(error, where) from error
-
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    IbisError,
-    csv.Error,
-    zlib.error,
-    pa.ArrowException,
-)
-ENGINES = {
-    *("_duckdb", "duckdb", "psycopg", "pyarrow", "pyspark", "py4j", "sqlglot", "polars"),
-    *("databricks", "google", "snowflake", "trino"),
-}
-
-
-def _unreadable(error: Exception, where: str) -> DataError:
-    lines = [line for line in redact(str(error)).splitlines() if line.strip()]
-    return DataError(
-        f"could not be read: {lines[0][:400] if lines else type(error).__name__}",
-        where=where,
-        hint=f"Expected {_KINDS}.",
-    )
-
-
-def connect_duckdb(path: str | None = None) -> Any:
-    """An embedded DuckDB that never fetches an extension."""
-    options: dict[str, Any] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    if path is None:
-        return ibis.duckdb.connect(**options)
-    return ibis.duckdb.connect(path, read_only=True, **options)
-
-
-def _frame_table(frame: Any) -> ir.Table:
-    if isinstance(frame, ir.Table):
-        return frame
-    with reading("the frame"):
-        columns = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", ()))]
-        doubled = sorted({name for name in columns if columns.count(name) > 1})
-        if doubled:
-            raise DataError(
-                f"two columns are called {doubled[0]!r}", where="the frame", hint="Rename one of them."
-            )
-        if not columns:
-            raise DataError("has no columns", where="the frame", hint="Pass a frame of one row a decision.")
-        connection = connect_duckdb()
-        return connection.create_table("frame", ibis.memtable(_typed(_arrow_table(frame))), temp=True)
-
-
-def _typed(table: pa.Table) -> pa.Table:
-    """Columns that hold nothing at all as numbers: DuckDB keeps no column without a type."""
-    fields = [
-        field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in table.schema
-    ]
-    return table.cast(pa.schema(fields)) if fields != list(table.schema) else table
-
-
-def _arrow_table(frame: Any) -> Any:
-    """pandas (NaN is missing there), polars or Arrow as one Arrow table."""
-    if isinstance(frame, pa.Table):
-        return frame
-    if hasattr(frame, "to_arrow"):
-        return frame.to_arrow()
-    if type(frame).__module__.split(".")[0] == "pandas":
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    raise UsageError(
-        f"cannot audit a {type(frame).__name__}",
-        where="the frame",
-        hint="Pass a pandas, polars, Arrow or Ibis table.",
-    )
 
 
 def _file(spec: AuditSpec, located: str) -> Source:
@@ -226,13 +126,13 @@ def _file(spec: AuditSpec, located: str) -> Source:
         elif kind in _JSON:
             table, name = connection.read_json(names), "json"
         elif kind in _ARROW:
-            table, name = _arrow(connection, names), "arrow"
+            table, name = feather_table(connection, names), "arrow"
         elif kind in _TEXT:
             text = load_text(connection, spec, paths, _TEXT[kind])
             table, rejected, lines, notes, name = text.table, text.rejected, text.lines, text.notes, "csv"
         else:
             raise UsageError(
-                f"a file of an unknown kind: {paths[0].name}", where="data.source", hint=f"Expected {_KINDS}."
+                f"a file of an unknown kind: {paths[0].name}", where="data.source", hint=f"Expected {KINDS}."
             )
     return Source(table, name, located, _digest(paths), rejected, lines, paths, stamps, notes)
 
@@ -277,11 +177,6 @@ def _check_gzip(paths: tuple[Path, ...]) -> None:
             with gzip.open(path) as stream:
                 while stream.read(1 << 20):
                     pass
-
-
-def _arrow(connection: Any, names: list[str]) -> ir.Table:
-    tables = [feather.read_table(name, memory_map=True) for name in names]
-    return connection.create_table("frame", ibis.memtable(_typed(pa.concat_tables(tables))), temp=True)
 
 
 def _database(spec: AuditSpec, located: str) -> Source:
@@ -389,14 +284,3 @@ def _join_table(spec: AuditSpec, connection: Any) -> ir.Table:
             hint="Mend them: people without a line there would have no attribute.",
         )
     return loaded.table
-
-
-def missing_column(name: str, columns: Any, *, where: str) -> UsageError:
-    """The error for a column that is not there: what exists, and the nearest name."""
-    near = nearest(name, columns)
-    listed = ", ".join(list(columns)[:30])
-    return UsageError(
-        f"no column is called {name!r}; there are: {listed}",
-        where=where,
-        hint=f"Did you mean {near}?" if near else "Name one of them.",
-    )

@@ -1,0 +1,69 @@
+"""Frames as tables of an embedded DuckDB: pandas, polars, Arrow; an Ibis table is one already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from pyarrow import feather
+
+from audit.engine.reading import reading
+from audit.errors import DataError, UsageError
+
+
+def connect_duckdb(path: str | None = None) -> Any:
+    """An embedded DuckDB that never fetches an extension."""
+    options: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if path is None:
+        return ibis.duckdb.connect(**options)
+    return ibis.duckdb.connect(path, read_only=True, **options)
+
+
+def frame_table(frame: Any) -> ir.Table:
+    if isinstance(frame, ir.Table):
+        return frame
+    with reading("the frame"):
+        columns = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", ()))]
+        doubled = sorted({name for name in columns if columns.count(name) > 1})
+        if doubled:
+            raise DataError(
+                f"two columns are called {doubled[0]!r}", where="the frame", hint="Rename one of them."
+            )
+        if not columns:
+            raise DataError("has no columns", where="the frame", hint="Pass a frame of one row a decision.")
+        connection = connect_duckdb()
+        return connection.create_table("frame", ibis.memtable(typed(_arrow_table(frame))), temp=True)
+
+
+def typed(table: pa.Table) -> pa.Table:
+    """Columns that hold nothing at all as numbers: DuckDB keeps no column without a type."""
+    fields = [
+        field.with_type(pa.float64()) if pa.types.is_null(field.type) else field for field in table.schema
+    ]
+    return table.cast(pa.schema(fields)) if fields != list(table.schema) else table
+
+
+def _arrow_table(frame: Any) -> Any:
+    """pandas (NaN is missing there), polars or Arrow as one Arrow table."""
+    if isinstance(frame, pa.Table):
+        return frame
+    if hasattr(frame, "to_arrow"):
+        return frame.to_arrow()
+    if type(frame).__module__.split(".")[0] == "pandas":
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    raise UsageError(
+        f"cannot audit a {type(frame).__name__}",
+        where="the frame",
+        hint="Pass a pandas, polars, Arrow or Ibis table.",
+    )
+
+
+def feather_table(connection: Any, names: list[str]) -> ir.Table:
+    """Arrow or Feather files, one below the other."""
+    tables = [feather.read_table(name, memory_map=True) for name in names]
+    return connection.create_table("frame", ibis.memtable(typed(pa.concat_tables(tables))), temp=True)
