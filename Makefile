@@ -22,8 +22,14 @@ test: $(STAMP) ## run every test; with CI=true a missing browser or database is 
 	@.ci/needs
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# What a change most often breaks; `make test` runs the rest.
+QUICK = tests/architecture tests/spec tests/gate tests/bundle tests/statistics tests/engine/test_conformance.py \
+	tests/engine/test_gates_have_lied.py tests/engine/test_oracles.py tests/engine/test_statistical_paths.py \
+	tests/report/test_formats.py tests/examples/test_published_counts.py tests/governance/test_catalogue.py \
+	tests/monitor/test_evidence.py tests/analysis/test_lattice.py
+
 quick: $(STAMP) ## run the tests that take under a minute together
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	HYPOTHESIS=quick $(BIN)/python -m pytest -m "not slow" -n 2 $(QUICK) $(PYTEST_ARGS)
 
 check: $(STAMP) ## format, lint, types, generated pages
 	$(BIN)/ruff format --check .

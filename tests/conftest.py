@@ -19,7 +19,8 @@ from tests.needs import BROWSER_ARGUMENTS, needs_chromium, needs_extra, needs_po
 # A shared machine is slow at times, and a slow example is no defect.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else os.environ.get("HYPOTHESIS", "here"))
 
 
 @pytest.fixture(scope="session")
