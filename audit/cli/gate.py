@@ -12,10 +12,8 @@ from audit.cli import bundles, github, output
 from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.gate import Decision, Reason
-from audit.governance.stages import STAGES
+from audit.governance.stages import FOLDER, STAGES
 from audit.result import AuditResult, Verdict
-
-GOVERNANCE = "governance"
 
 
 @click.command("gate", short_help="Decide from a bundle whether to ship, by exit code.")
@@ -88,7 +86,7 @@ def command(
         asked = {"project": str(home), "stage": stage, "as_of": today.isoformat()} if home else None
         output.echo_json({**said, "governance": asked})
     else:
-        where = f"governance: {home / GOVERNANCE}, {stage}" if home else "governance: no folder, not asked"
+        where = f"governance: {home / FOLDER}, {stage}" if home else "governance: no folder, not asked"
         tell(result, decision, found.id, where, quiet=quiet)
     if in_github:
         github.write(result, decision)
@@ -107,12 +105,12 @@ def broken(folder: Path, expect: str | None) -> tuple[Reason, ...]:
 def governed(project: Path | None, spec: Path | None) -> Path | None:
     """The folder whose governance counts; None where it has none and none was asked for."""
     home = project or (spec.parent if spec else Path())
-    if (home / GOVERNANCE).is_dir():
+    if (home / FOLDER).is_dir():
         return home
     if project is not None:
         raise UsageError(
             "there is no governance folder here",
-            where=str(home / GOVERNANCE),
+            where=str(home / FOLDER),
             hint="Make one: `harm-audit checklist new`.",
         )
     return None

@@ -12,7 +12,7 @@ import click
 from audit.cli import bundles
 from audit.cli.day import Day
 from audit.errors import UsageError
-from audit.governance import readiness
+from audit.governance import readiness, stages
 from audit.governance.situation import Situation
 from audit.result import AuditResult, System
 
@@ -47,7 +47,7 @@ def options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def folder(project: Path) -> Path:
     """The project's governance folder."""
-    return project / readiness.FOLDER
+    return project / stages.FOLDER
 
 
 def situation(project: Path, bundle: Path | None, as_of: date | None) -> Situation:

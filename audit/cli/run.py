@@ -12,6 +12,7 @@ import click
 from audit import bundle, gate
 from audit.cli import bundles, output
 from audit.gate import Decision
+from audit.governance.stages import FOLDER
 from audit.report.numbers import decimals, figure, interval, wrap
 from audit.report.outcome import Outcome, outcomes, worst_first
 from audit.result import AuditResult
@@ -59,8 +60,9 @@ def command(
 ) -> int:
     """Audit by the policy file SPEC (audit.yaml) and write the evidence bundle.
 
-    Ends with 0 when it ran, whatever the verdict; with --gate, as `harm-audit gate` would: 1 where a
-    rule is violated, 3 where the evidence decides nothing.
+    Ends with 0 when it ran, whatever the verdict; with --gate 1 where a rule is violated, 3 where the
+    evidence decides nothing. A governance folder is asked by `harm-audit gate`, not here: what was
+    just written bears no signature yet.
 
     \b
     Example:
@@ -81,6 +83,8 @@ def command(
         tell(done.result, decision, out, bundle_id, quiet=quiet)
         if not quiet:
             output.echo(_last_line(decision, gated))
+            if gated and (spec.absolute().parent / FOLDER).is_dir():
+                output.echo("The rules alone: `harm-audit gate` asks the governance folder too.")
     return code
 
 

@@ -14,13 +14,12 @@ from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogu
 from audit.governance.facts import load_facts
 from audit.governance.harms import OPEN, load_register
 from audit.governance.situation import Situation
-from audit.governance.stages import STAGES
+from audit.governance.stages import FOLDER, STAGES
 from audit.governance.status import Assessed, assess, in_scope
 from audit.governance.team import load_team
 from audit.governance.tier import load_questionnaire, load_tier
 from audit.result import AuditResult, System, Verdict
 
-FOLDER = "governance"
 BLANKET_SHARE = 0.5
 """More of a list than this called not applicable by hand is said; the whole of it is refused."""
 _BLANKET_LEAST = 3

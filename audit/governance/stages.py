@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
+FOLDER = "governance"
+"""The folder of a project that holds answers, harms, facts and sign-offs."""
 STAGES = ("frame", "design", "build", "test", "launch", "operate", "retire")

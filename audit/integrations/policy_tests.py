@@ -15,7 +15,7 @@ import audit
 from audit import bundle, codec, gate
 from audit.errors import AuditError, UsageError
 from audit.gate import EVIDENCE_KINDS, ON_INCONCLUSIVE, Decision, Reason
-from audit.governance import readiness
+from audit.governance import readiness, stages
 from audit.governance.stages import STAGES
 from audit.registry import nearest
 from audit.result import AuditResult, Verdict
@@ -161,7 +161,7 @@ def _said(node: pytest.Item, marker: pytest.Mark) -> _Marked:
 def _governance(said: _Marked, done: Audit) -> tuple[Reason, ...]:
     """What the folder governance/ beside the policy file holds against the release, as at the gate."""
     project = said.path.parent
-    if not (project / readiness.FOLDER).is_dir():
+    if not (project / stages.FOLDER).is_dir():
         return ()
     made = bundle.bundle_id(codec.dumps(done.result))
     held = readiness.reasons(project, done.result, made, said.stage, _today())

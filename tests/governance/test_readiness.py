@@ -12,7 +12,7 @@ import pytest
 
 from audit import gate
 from audit.errors import UsageError
-from audit.governance import readiness, seeding
+from audit.governance import seeding, stages
 from audit.governance.checklist import load_catalogue
 from audit.governance.readiness import Reason, applicable, assess_all, reasons, warnings
 from audit.governance.register import Book
@@ -219,4 +219,4 @@ def test_without_facts_the_lists_are_in(tmp_path: Path) -> None:
 
 def test_the_same_day_and_files_give_the_same_reasons(tmp_path: Path) -> None:
     assert release(tmp_path) == release(tmp_path)
-    assert readiness.FOLDER == "governance"
+    assert stages.FOLDER == "governance"
