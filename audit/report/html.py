@@ -37,11 +37,10 @@ def render_fragment(result: AuditResult, decision: Decision) -> str:
     )
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    folder = resources.templates() / "report"
+def environment_of(*folders: str) -> jinja2.Environment:
+    """What every page is rendered in: these template folders, autoescape on, the figures' filters."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader([resources.templates() / folder for folder in folders]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -54,6 +53,12 @@ def _environment() -> jinja2.Environment:
         percent=numbers.percent,
         figure=numbers.figure,
     )
+    return environment
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = environment_of("report")
     environment.globals.update(words=words.words(), style=style, title=words.title)
     return environment
 

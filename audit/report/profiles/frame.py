@@ -9,7 +9,6 @@ from typing import Any
 
 import jinja2
 
-from audit import resources
 from audit.gate import Decision
 from audit.governance.facts import STATEMENTS
 from audit.governance.harms import Harm
@@ -165,20 +164,8 @@ def page(
 
 @cache
 def _environment() -> jinja2.Environment:
-    folders = [resources.templates() / name for name in ("profiles", "report")]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html.environment_of("profiles", "report")
     environment.filters.update(
-        clean=numbers.clean,
-        rows=numbers.rows,
-        moment=numbers.moment,
-        percent=numbers.percent,
-        figure=numbers.figure,
         p=numbers.p_words,
         name=numbers.name,
     )
