@@ -168,7 +168,7 @@ def _row(outcome: Outcome) -> list[str]:
         value, limits = "none", "undefined"
     return [
         f"{output.MARKS[outcome.status.value]} {outcome.status.value}",
-        finding.rule,
+        outcome.judged,
         outcome.against.partition(" = ")[2],
         value,
         limits,

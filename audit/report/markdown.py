@@ -117,13 +117,9 @@ def _findings(result: AuditResult, decision: Decision, room: int) -> list[str]:
 def _row(outcome: Outcome) -> str:
     finding = outcome.finding
     places = decimals(finding.low, finding.high)
-    metric = finding.metric.replace("_", " ")
-    rule = (
-        finding.rule if finding.metric in (finding.rule, outcome.rule.metric) else f"{finding.rule}: {metric}"
-    )
     cells = [
         outcome.status.value,
-        escape(rule),
+        escape(outcome.judged),
         escape(outcome.against),
         "withheld" if outcome.hidden else figure(finding.value, places),
         "" if outcome.hidden else interval(finding.low, finding.high, places),

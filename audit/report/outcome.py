@@ -51,6 +51,12 @@ class Outcome:
         return text if self.finding.stratum is None else f"{text} in {name(self.finding.stratum)}"
 
     @property
+    def judged(self) -> str:
+        """The rule's id, and where it judges several metrics, which one this is."""
+        rule, metric = clean(self.finding.rule), self.finding.metric
+        return rule if metric in (rule, self.rule.metric) else f"{rule}: {metric.replace('_', ' ')}"
+
+    @property
     def against(self) -> str:
         """The slice with whom it is compared."""
         alone = self.finding.comparison == "worst_group" or self.finding.reference == "parity"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from audit.gate import Decision, Reason
 from audit.report import numbers, words
-from audit.report.facts import Case, Fact, Judged, distinct, fact
+from audit.report.facts import Case, Fact, distinct, fact
 from audit.report.groups import (
     AttributeView,
     HeatView,
@@ -153,7 +153,7 @@ def verdict_view(case: Case, decision: Decision) -> VerdictView:
     first = findings[0] if findings and decision.verdict is Verdict.VIOLATION else None
     further = findings[1:] if first else findings
     open_ = [j for j in case.judged if j.finding.verdict is Verdict.INCONCLUSIVE and j.decides]
-    undecided = distinct(sorted(open_, key=lambda j: (case.withheld.comparison(j.row), _soonest(j))))
+    undecided = distinct(sorted(open_, key=lambda j: (case.withheld.comparison(j.row), j.strength)))
     inside = [j for j in case.judged if j.finding.verdict is Verdict.PASS and j.decides]
     near = sorted(inside, key=lambda j: -(j.row.p_pass or 0.0))[:CLOSEST]
     return VerdictView(
@@ -171,11 +171,6 @@ def verdict_view(case: Case, decision: Decision) -> VerdictView:
         comparisons=len(case.judged),
         rules=len(case.result.policy.rules),
     )
-
-
-def _soonest(item: Judged) -> tuple[bool, int, tuple[float, float, str]]:
-    needed = item.finding.rows_needed
-    return (needed is None, needed or 0, item.strength)
 
 
 def _clean_reason(reason: Reason) -> Reason:
