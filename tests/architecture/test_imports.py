@@ -40,6 +40,8 @@ HEAVY = frozenset(
         "pyarrow",
         "polars",
         "sklearn",
+        "skops",
+        "onnxruntime",
         "fairlearn",
         "aif360",
         "sqlalchemy",
