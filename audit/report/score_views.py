@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from audit.report import numbers, words
@@ -53,7 +53,7 @@ def score_figures(case: Case) -> tuple[ScoreFigure, ...]:
         ordered = sorted(groups, key=lambda b: (-_rows(b), numbers.name(b.group)))
         attribute = case.attribute(grouping)
         found += [
-            figure
+            replace(figure, groups=figure.groups + _without_curves(case, grouping))
             for figure in (
                 _calibration(case, f"calibration-{number}", attribute, ordered) if probabilities else None,
                 _sweep(case, f"sweep-{number}", attribute, ordered),
@@ -63,6 +63,12 @@ def score_figures(case: Case) -> tuple[ScoreFigure, ...]:
         ]
     kinds = ("calibration", "sweep", "roc")
     return tuple(sorted(found, key=lambda figure: kinds.index(figure.kind)))
+
+
+def _without_curves(case: Case, grouping: tuple[str, ...]) -> int:
+    """Groups of an attribute for which the result holds no curve: it keeps those of the largest."""
+    known = sum(len(a.values) for a in case.result.data.attributes if (a.name,) == grouping)
+    return max(0, known - sum(bins.grouping == grouping for bins in case.result.score_bins))
 
 
 def _rows(bins: ScoreBins) -> float:

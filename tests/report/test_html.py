@@ -260,6 +260,15 @@ def test_many_groups_fold_to_the_plot_and_the_rest_is_said(small: str) -> None:
 
 
 @pytest.mark.slow
+def test_score_plots_count_the_groups_that_the_result_keeps_no_curve_of() -> None:
+    result = sample_result(20)
+    kept = tuple(b for b in result.score_bins if b.grouping != ("race",))
+    some = tuple(b for b in result.score_bins if b.grouping == ("race",))[:15]
+    text = Page(rendered(replace(result, score_bins=(*kept, *some)))).text
+    assert "The 12 largest of 20 groups." in text
+    assert "of 15 groups" not in text
+
+
 def test_ten_thousand_groups_render() -> None:
     text = rendered(sample_result(10_000, intersections=False))
     assert len(text.encode()) < 2_500_000
