@@ -55,6 +55,8 @@ class System:
     outcome: str
     """`favourable` or `adverse`: what a positive prediction means for the person."""
     model: Model | None
+    utility: dict[str, float] | None = None
+    """What each outcome (tp, fp, fn, tn) is worth to the person, where the spec says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ class Data:
     clusters: int | None
     """Distinct clusters where `cluster` is declared."""
     warnings: tuple[str, ...]
+    task: str = "binary"
+    """What the system does: binary, score, regression, multiclass, ranking, selection."""
 
 
 @dataclass(frozen=True, slots=True)

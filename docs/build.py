@@ -70,9 +70,14 @@ def metrics() -> str:
         "## Comparisons\n\n"
     ]
     parts += [f"- `{name}`: {meaning}\n" for name, meaning in registry.COMPARISONS.items()]
+    parts.append(
+        "\n## Tasks\n\n`data.task` says what the system does; a metric that does not fit it is refused.\n\n"
+    )
+    parts += [f"- `{name}`: {meaning}\n" for name, meaning in registry.TASKS.items()]
     entries = list(registry.metrics().values())
     for family in dict.fromkeys(entry.family for entry in entries):
-        parts.append(f"\n## The {family} family\n")
+        tasks = registry.family_tasks(next(entry for entry in entries if entry.family == family))
+        parts.append(f"\n## The {family} family\n\nFor the tasks {', '.join(tasks)}.\n")
         parts += [_entry(entry, _METRIC) for entry in entries if entry.family == family]
     parts.append("\n## Named comparisons\n")
     parts += [_entry(alias, _ALIAS) for alias in registry.aliases().values()]

@@ -12,7 +12,7 @@ from audit.engine.groups import Floats
 from audit.engine.intervals import wilson
 from audit.engine.metrics.sample import Rate, Sample
 from audit.engine.tables import Tables
-from audit.registry import Metric, metrics
+from audit.registry import Metric, family_tasks, metrics
 from audit.result import Estimate, NotMeasured, Policy
 
 
@@ -20,8 +20,12 @@ def measurable(tables: Tables) -> tuple[list[Metric], list[NotMeasured]]:
     """The metrics that the data allows, and the others with the reason."""
     possible, left_out = [], []
     for metric in metrics().values():
+        if tables.task not in family_tasks(metric):
+            continue
         lacking = [need for need in metric.needs if need not in tables.roles]
-        if lacking:
+        if lacking == ["utility"]:
+            left_out.append(NotMeasured(metric.title, "system.utility does not say what outcomes are worth"))
+        elif lacking:
             left_out.append(NotMeasured(metric.title, f"the data has no {' and no '.join(lacking)}"))
         elif metric.name == "scoring_rate" and not tables.counts.above:
             left_out.append(NotMeasured(metric.title, "no rule and no law's table asked for it"))

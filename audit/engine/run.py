@@ -62,7 +62,7 @@ def audit(
     if counts is None:
         with open_source(spec, frame=frame) as source:
             counts = aggregate.count(spec, source, scoring_rate=_asks_scoring_rate(spec, rules))
-    tables = Tables(counts, spec.data.intersections)
+    tables = Tables(counts, spec.data.intersections, spec)
     policy = _policy(spec, rules, look)
     _check(spec, rules, tables)
     references = {name: str(item.reference) for name, item in spec.data.attributes.items()}
@@ -190,6 +190,7 @@ def _system(spec: AuditSpec) -> System:
         tier=given.tier,
         outcome=given.outcome,
         model=model,
+        utility=None if given.utility is None else given.utility.model_dump(),
     )
 
 
@@ -228,6 +229,7 @@ def _data(
         weights=counts.weights,
         clusters=counts.clusters,
         warnings=(() if source is None else source.notes) + _warnings(spec, counts, tables, rules),
+        task=spec.data.task_named,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from audit.engine.metrics.sample import Mean, Rate, Sample
 from audit.engine.scored import Scored, tabulate_scores
 from audit.registry import Metric, metrics
 
+if TYPE_CHECKING:
+    from audit.spec import AuditSpec
+
 COVERAGE_GAP = 0.05
 """Label coverage that differs by more than this between groups or predictions blocks a pass."""
 SCORE_NEEDS = ("calibration_in_the_large", "brier", "expected_calibration_error")
@@ -24,8 +29,9 @@ SCORE_NEEDS = ("calibration_in_the_large", "brier", "expected_calibration_error"
 class Tables:
     """Groups, score tables and samples by grouping, from the counts."""
 
-    def __init__(self, counts: Counts, depth: int) -> None:
+    def __init__(self, counts: Counts, depth: int, spec: AuditSpec | None = None) -> None:
         self.counts = counts
+        self.spec = spec
         self.groupings: tuple[tuple[str, ...], ...] = tuple(
             grouping
             for size in range(1, min(depth, len(counts.attributes)) + 1)
@@ -37,10 +43,18 @@ class Tables:
 
     @cached_property
     def roles(self) -> frozenset[str]:
-        """label, prediction, score: those that some audited row has."""
+        """label, prediction, score: those that some audited row has; utility where the spec gives it."""
         cells = self.counts.cells[0]
         found = {key for key in ("label", "prediction") if np.any(cells.keys[key] >= 0)}
-        return frozenset(found | ({"score"} if self.counts.scores else set()))
+        valued = self.spec is not None and self.spec.system.utility is not None
+        return frozenset(
+            found | ({"score"} if self.counts.scores else set()) | ({"utility"} if valued else set())
+        )
+
+    @property
+    def task(self) -> str:
+        """What the audited system does, as the registry's TASKS name it."""
+        return "binary" if self.spec is None else self.spec.data.task_named
 
     @cached_property
     def unit_scores(self) -> bool:
@@ -83,6 +97,9 @@ class Tables:
             return self._scoring_rate(metric, grouping, side)
         if metric.family == "decisions":
             return decisions.measure(metric, groups.rest() if side == "rest" else groups)
+        if metric.family != "scores":
+            measured: Sample = _family(metric.family).sample(metric, self, grouping, side)
+            return measured
         table = self.scored(grouping)
         sample = scores.measure(metric, table.rest() if side == "rest" else table)
         if metric.name in SCORE_NEEDS and not self.unit_scores:
@@ -151,6 +168,12 @@ class Tables:
                 words = f"label coverage runs from {low:.0%} to {high:.0%} over {grouping[0]} and prediction"
                 worst = (gap, words)
         return worst[1] if worst[0] > COVERAGE_GAP else None
+
+
+@cache
+def _family(name: str) -> Any:
+    """The module of a family that reads the tables by itself: `sample(metric, tables, grouping, side)`."""
+    return importlib.import_module(f"audit.engine.metrics.{name}")
 
 
 def rows_of(counts: Counts, name: str) -> tuple[tuple[str | None, ...], Index]:

@@ -1,7 +1,7 @@
 """The metrics as data: what each is, needs, means and cannot see; every page and test reads it here.
 
 A family is one module beside this file with a tuple `METRICS` (and, where it names whole
-comparisons, `ALIASES`); adding the file is all it takes.
+comparisons, `ALIASES`) and the `TASKS` that it fits; adding the file is all it takes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from audit.errors import UsageError
@@ -47,6 +47,8 @@ class Metric:
     denominator: Mask | None = None
     comparable: bool = True
     """False for what is described and never judged."""
+    comparisons: tuple[str, ...] = ()
+    """The comparisons it may be asked in, where they are not those that its kind offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,20 @@ COMPARISONS = {
     "conditional_difference": "Mantel–Haenszel difference over the strata of the control columns",
     "conditional_ratio": "Mantel–Haenszel ratio over the strata of the control columns",
     "pairs": "every pair of groups",
+    "distance": "how far the group's distribution lies from the reference's",
 }
+
+
+TASKS = {
+    "binary": "a decision of two values, with labels; a score beside it where there is one",
+    "score": "a score, with or without a threshold",
+    "regression": "a number is predicted: label and prediction are both numbers",
+    "multiclass": "one of several classes is predicted, for each row one",
+    "ranking": "people are put in an order within each query",
+    "selection": "some are selected, and no labels say what would have been right",
+}
+"""What the audited system does, as `data.task` names it."""
+_DECIDING = ("binary", "score", "selection")
 
 
 @cache
@@ -100,6 +115,48 @@ def _families() -> tuple:  # type: ignore[type-arg]
     return tuple(importlib.import_module(f"{__name__}.{name}") for name in names)
 
 
+@cache
+def _tasks() -> dict[str, tuple[str, ...]]:
+    """The tasks of each metric, by its family's file."""
+    return {m.name: getattr(module, "TASKS", _DECIDING) for module in _families() for m in module.METRICS}
+
+
+def family_tasks(metric: Metric) -> tuple[str, ...]:
+    """The tasks that the metric's family fits."""
+    return _tasks()[split_class(metric.name)[0]]
+
+
+def tasks_of(entry: Metric | Alias) -> tuple[str, ...]:
+    """The tasks that a metric or named comparison fits, in the order of TASKS.
+
+    >>> tasks_of(lookup("true_positive_rate"))
+    ('binary', 'score', 'multiclass')
+    """
+    parts = [metrics()[split_class(name)[0]] for name in getattr(entry, "metrics", (entry.name,))]
+    found = [task for task in TASKS if all(task in _tasks()[part.name] for part in parts)]
+    needs = {need for part in parts for need in part.needs}
+    return tuple(task for task in found if task != "selection" or "label" not in needs)
+
+
+def with_class(name: str, of_class: str) -> str:
+    """A metric of one class against the rest, as results name it.
+
+    >>> with_class("true_positive_rate", "gold")
+    'true_positive_rate[gold]'
+    """
+    return f"{name}[{of_class}]"
+
+
+def split_class(name: str) -> tuple[str, str | None]:
+    """The metric's own name, and the class that it is taken of; None where there is none.
+
+    >>> split_class("true_positive_rate[gold]"), split_class("accuracy")
+    (('true_positive_rate', 'gold'), ('accuracy', None))
+    """
+    base, bracket, rest = name.partition("[")
+    return (base, rest[:-1]) if bracket and rest.endswith("]") else (name, None)
+
+
 def lookup(name: str, *, where: str | None = None) -> Metric | Alias:
     """The metric or named comparison called `name`; a UsageError names the nearest one.
 
@@ -107,6 +164,9 @@ def lookup(name: str, *, where: str | None = None) -> Metric | Alias:
     'True positive rate'
     """
     known: dict[str, Metric | Alias] = {**metrics(), **aliases()}
+    base, of_class = split_class(name)
+    if base in known and of_class is not None:
+        return _of_class(known[base], of_class)
     if name in known:
         return known[name]
     near = nearest(name, known)
@@ -117,6 +177,15 @@ def lookup(name: str, *, where: str | None = None) -> Metric | Alias:
         if near
         else "`harm-audit metrics` lists all.",
     )
+
+
+def _of_class(entry: Metric | Alias, of_class: str) -> Metric | Alias:
+    named = replace(
+        entry, name=with_class(entry.name, of_class), title=f"{entry.title}, {of_class} against the rest"
+    )
+    if isinstance(named, Alias):
+        return replace(named, metrics=tuple(with_class(part, of_class) for part in named.metrics))
+    return named
 
 
 def nearest(name: str, known: object) -> str | None:

@@ -6,6 +6,7 @@ from itertools import product
 
 from audit.registry import Alias, Mask, Metric
 
+TASKS = ("binary", "score", "selection", "multiclass")
 _ALL = (0, 1, None)
 _KNOWN = (0, 1)
 

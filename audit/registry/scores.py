@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.registry import Metric
 
+TASKS = ("binary", "score", "selection")
 _BOTH = ("label", "score")
 _TRUSTS = "Takes the label for the truth, and speaks of labelled rows only."
 

@@ -46,8 +46,8 @@ def band(
             return _no_width("at_least")
     if comparison == "worst_group":
         return _own_value(at_least, at_most, one_sided=one_sided, proportion=proportion)
-    if comparison == "pairs":
-        return _pairs(at_least, at_most, one_sided=one_sided)
+    if comparison in _SIZES:
+        return _size(_SIZES[comparison], at_least, at_most, comparison, one_sided=one_sided)
     if comparison.endswith("ratio"):
         return _ratio(at_least, at_most, one_sided=one_sided)
     return _difference(at_least, at_most, one_sided=one_sided, limit=1.0 if proportion else None)
@@ -60,6 +60,7 @@ _EXAMPLES = {
     "conditional_difference": "Write at_most: 0.05.",
     "conditional_ratio": "Write at_least: 0.8.",
     "pairs": "Write at_most: 0.2.",
+    "distance": "Write at_most: 0.1.",
 }
 
 
@@ -122,14 +123,23 @@ def _own_value(
     return at_least, at_most
 
 
-def _pairs(at_least: float | None, at_most: float | None, *, one_sided: bool) -> Band | NoBand:
+_SIZES = {
+    "pairs": "the largest log ratio of any two groups",
+    "distance": "the largest distance of a group's distribution",
+}
+"""Comparisons that have a size and no direction, and what their bound is."""
+
+
+def _size(
+    words: str, at_least: float | None, at_most: float | None, comparison: str, *, one_sided: bool
+) -> Band | NoBand:
     if at_least is not None:
-        return NoBand(
-            "at_least", "`at_least` with pairs; allowed: at_most, the largest log ratio of any two groups"
-        )
+        return NoBand("at_least", f"`at_least` with {comparison}; allowed: at_most, {words}")
     if one_sided:
         return NoBand(
-            "one_sided", "`one_sided` with pairs, where either group may be the higher", "Take it out."
+            "one_sided",
+            f"`one_sided` with {comparison}, where either group may be the higher",
+            "Take it out.",
         )
     assert at_most is not None
     if at_most <= 0:

@@ -6,21 +6,27 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from audit.spec.model import Columns, Data
-from audit.spec.problems import PathKey, Problems, quoted, shown
+from audit.spec.problems import PathKey, Problems, listed, near_hint, quoted, shown
 from audit.spec.secrets import bad_reference, has_reference, literal_secret
 from audit.spec.sql import condition_problem, select_problem
+from audit.spec.tasks import check_task
 
-SEPARATE_ROLES = ("label", "prediction", "score", "weight", "count", "time")
+SEPARATE_ROLES = (
+    *("label", "prediction", "score", "weight", "count", "time"),
+    *("exposure", "query", "rank", "relevance"),
+)
 """Roles that need a column each; `id` and `cluster` may share one."""
 
 
 def check_data(data: Data, problems: Problems) -> None:
     """Every contradiction within `data`, as problems."""
     _columns(data.columns, problems)
+    check_task(data, problems)
     _score(data, problems)
     _weights(data, problems)
     _attributes(data, problems)
     _control(data, problems)
+    _population(data, problems)
     _source(data, problems)
 
 
@@ -31,7 +37,7 @@ def roles(columns: Columns) -> dict[str, str]:
 
 def _columns(columns: Columns, problems: Problems) -> None:
     given = roles(columns)
-    if not given.keys() & {"label", "prediction", "score"}:
+    if not given.keys() & {"label", "prediction", "score", "query"}:
         problems.add(
             ("data", "columns"),
             "`columns` names none of label, prediction, score; at least one is needed",
@@ -93,6 +99,13 @@ def _attributes(data: Data, problems: Problems) -> None:
                 )
         if attribute.map is not None and not attribute.map:
             problems.add((*path, "map"), "`map` is empty", "Take it out, or write {F: Female}.")
+
+
+def _population(data: Data, problems: Problems) -> None:
+    for name in data.population if isinstance(data.population, dict) else ():
+        if name not in data.attributes:
+            what = f"`population`: no attribute is called {quoted(name)}; allowed: {listed(data.attributes)}"
+            problems.add(("data", "population", name), what, near_hint(name, data.attributes))
 
 
 def _bins(bins: tuple[float, ...], path: PathKey, problems: Problems) -> None:

@@ -17,6 +17,8 @@ from audit.result import Rule
 from audit.spec.checks import check_data
 from audit.spec.lines import DEEPEST, MOST_BYTES, key_text, parse
 from audit.spec.model import Data, Document, Policy, System
+from audit.spec.population import Shares
+from audit.spec.population import read as read_population
 from audit.spec.problems import PathKey, Places, Problems, quoted, shown
 from audit.spec.rules import resolve
 from audit.spec.translate import collect
@@ -40,6 +42,11 @@ class AuditSpec:
     def where(self, *path: str | int) -> str:
         """The file and line of a value, as `spec.where("data", "attributes", "race", "reference")`."""
         return self.places.where(*path)
+
+    def population(self) -> Shares:
+        """Shares of the population by attribute and group, read from the file where a path was given."""
+        where = self.where("data", "population")
+        return read_population(self.data.population, self.data.attributes, self.base, where)
 
     def as_dict(self) -> dict[str, Any]:
         """What was said, as a dict that `from_dict` reads again."""

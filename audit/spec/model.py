@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 
+from audit.spec.population import population
 from audit.spec.secrets import expand
 from audit.spec.values import Confidence, Day, Flag, Number, Scalar, Text, Whole, refuse, scalar_text
 
@@ -14,8 +23,36 @@ REFERENCES = ("largest", "rest", "overall", "best")
 """Words that stand for a reference where a group's own value is not named."""
 
 
+_SHARES = {"type": "number", "minimum": 0, "maximum": 1}
+Population = Annotated[
+    dict[str, dict[str, float]] | str | None,
+    BeforeValidator(population),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "additionalProperties": {"type": "object", "additionalProperties": _SHARES},
+                },
+                {"type": ["string", "null"]},
+            ]
+        }
+    ),
+]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Utility(_Model):
+    """What each outcome of a decision is worth to the person, in any one unit."""
+
+    tp: Number = Field(description="Predicted positive, and the label is positive.")
+    fp: Number = Field(description="Predicted positive, and the label is negative.")
+    fn: Number = Field(description="Predicted negative, and the label is positive.")
+    tn: Number = Field(description="Predicted negative, and the label is negative.")
 
 
 class System(_Model):
@@ -33,6 +70,11 @@ class System(_Model):
     outcome: Literal["favourable", "adverse"] = Field(
         "favourable",
         description="What a positive prediction is to a person: a loan (favourable), a fraud flag (adverse).",
+    )
+    utility: Utility | None = Field(
+        None,
+        description="What each outcome is worth to the person, as {tp: 1, fp: -2, fn: -1, tn: 0}; needed by "
+        "expected_utility and harm_from_rejection.",
     )
     model: Text | None = Field(
         None,
@@ -53,6 +95,12 @@ class Columns(_Model):
         None, description="What ties rows together, as a person with many rows; intervals then allow for it."
     )
     time: Text | None = Field(None, description="When the row happened.")
+    exposure: Text | None = Field(
+        None, description="Regression: how much a row's label and prediction count, as years insured."
+    )
+    query: Text | None = Field(None, description="Ranking: what names the list that a row stands in.")
+    rank: Text | None = Field(None, description="Ranking: the place in the list, 1 the first.")
+    relevance: Text | None = Field(None, description="Ranking: how much a row deserves a high place.")
 
 
 class Positive(_Model):
@@ -135,6 +183,11 @@ class Data(_Model):
     table: Text | None = Field(None, description="The table, where the source is a database.")
     sql: Text | None = Field(None, description="One SELECT, in place of a table.")
     columns: Columns = Field(description="Which column serves which role.")
+    task: Literal["binary", "score", "regression", "multiclass", "ranking", "selection"] | None = Field(
+        None,
+        description="What the system does, which says what metrics fit; where left out binary, or score "
+        "(a score alone), or selection (no label).",
+    )
     threshold: Number | None = Field(
         None, description="Where there is no prediction: a score at or above it is a positive prediction."
     )
@@ -164,6 +217,12 @@ class Data(_Model):
         None, description="An SQL condition on the columns; rows that do not meet it are counted as excluded."
     )
     join: Join | None = Field(None, description="Attributes held elsewhere.")
+    population: Population = Field(
+        None,
+        description="Each attribute's groups in the population that the system serves, as "
+        "{sex: {Female: 0.51, Male: 0.49}}, or the path of a YAML file, or of a CSV file "
+        "with the columns attribute, group, share.",
+    )
     _where: str = PrivateAttr("data.source")
 
     @model_validator(mode="before")
@@ -174,6 +233,16 @@ class Data(_Model):
             if isinstance(columns, dict) and columns.get("weight") is not None:
                 return {**value, "weights": "sampling"}
         return value
+
+    @property
+    def task_named(self) -> str:
+        """The task, guessed from the columns where it is not written."""
+        if self.task is not None:
+            return self.task
+        given = self.columns
+        if given.prediction is None and self.threshold is None and given.score is not None:
+            return "score"
+        return "selection" if given.label is None else "binary"
 
     @property
     def positive_label(self) -> str | None:
@@ -204,10 +273,15 @@ class RuleSpec(_Model):
 
     id: Text | None = Field(None, description="The rule's name; the metric's where left out.")
     metric: Text = Field(description="A metric or named comparison; `harm-audit metrics` lists all.")
+    class_: Scalar | None = Field(
+        None,
+        alias="class",
+        description="Multiclass: the class that is held against the rest; all if left out.",
+    )
     comparison: Text | None = Field(
         None,
-        description="How groups are compared: difference, ratio, worst_group, conditional_difference, "
-        "conditional_ratio; for a named comparison its own where left out.",
+        description="How groups are compared: difference, ratio, worst_group, distance, "
+        "conditional_difference, conditional_ratio; for a named comparison its own where left out.",
     )
     at_least: Number | None = Field(
         None, description="The lower bound; for a ratio 0.8 means from 0.8 to 1/0.8, unless one_sided."
@@ -276,6 +350,7 @@ class Document(_Model):
 SECTIONS: dict[str, type[_Model]] = {
     "": Document,
     "system": System,
+    "system.utility": Utility,
     "data": Data,
     "data.columns": Columns,
     "data.positive": Positive,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audit.registry import COMPARISONS, Alias, Metric, aliases, metrics
+from audit.registry import COMPARISONS, Alias, Metric, aliases, metrics, tasks_of, with_class
 from audit.result import Rule, Waiver
 from audit.spec.bands import Band, band
 from audit.spec.model import Document, RuleSpec
@@ -34,6 +34,8 @@ def resolve(document: Document, problems: Problems) -> tuple[Rule, ...]:
         _attributes(spec, document, path, problems)
         asked = _asked(spec, path, problems)
         if asked is None:
+            continue
+        if not _fits(asked, document, problems):
             continue
         _roles(asked, document, problems)
         comparison = _comparison(asked, document, problems)
@@ -101,14 +103,38 @@ def _attributes(spec: RuleSpec, document: Document, path: PathKey, problems: Pro
             problems.add((*path, "attributes", position), f"`attributes` names {quoted(name)} twice")
 
 
+def _fits(asked: _Asked, document: Document, problems: Problems) -> bool:
+    task, fitting = document.data.task_named, tasks_of(asked.entry)
+    known: dict[str, Metric | Alias] = {**metrics(), **aliases()}
+    of_class = asked.spec.class_
+    if of_class is not None and task != "multiclass":
+        what = f"`class` goes with the task multiclass; the task here is {task}"
+        problems.add((*asked.path, "class"), what, "Take it out, or write task: multiclass under data.")
+        return False
+    guessed = document.data.task is None and task == "selection"
+    if task in fitting or guessed:
+        return True
+    others = [name for name, entry in known.items() if entry.comparable and task in tasks_of(entry)]
+    what = f"`metric`: {asked.entry.name} is for the tasks {listed(fitting)}; the task here is {task}"
+    problems.add((*asked.path, "metric"), what, f"Fitting here: {listed(others)}.")
+    return False
+
+
 def _roles(asked: _Asked, document: Document, problems: Problems) -> None:
     data = document.data
     present = {role for role, column in data.columns if column is not None}
     if "score" in present and data.threshold is not None:
         present.add("prediction")
+    if document.system.utility is not None:
+        present.add("utility")
     needed = dict.fromkeys(role for part in asked.parts for role in part.needs)
     lacking = [role for role in needed if role not in present]
     if not lacking:
+        return
+    if lacking == ["utility"]:
+        what = f"`metric`: {asked.entry.name} needs to know what each outcome is worth"
+        hint = "Write system.utility: {tp: 1, fp: -2, fn: -1, tn: 0}, in any one unit."
+        problems.add((*asked.path, "metric"), what, hint)
         return
     hint = "Add columns: {" + ", ".join(f"{role}: …" for role in lacking) + "} under data."
     if lacking == ["prediction"] and "score" in present:
@@ -147,6 +173,8 @@ def _offered(asked: _Asked) -> tuple[str, ...]:
     if isinstance(asked.entry, Alias):
         return asked.entry.comparisons
     metric = asked.entry
+    if metric.comparisons:
+        return metric.comparisons
     between = ("difference", "ratio") if metric.parity is not None else ()
     strata = _CONDITIONAL if between and metric.numerator is not None else ()
     return (*between, "worst_group", *strata)
@@ -175,7 +203,7 @@ def _rule(asked: _Asked, name: str, comparison: str, allowed: Band) -> Rule:
     default = entry.judge if isinstance(entry, Alias) else "interval"
     return Rule(
         id=name,
-        metric=spec.metric,
+        metric=spec.metric if spec.class_ is None else with_class(spec.metric, spec.class_),
         comparison=comparison,
         lower=allowed[0],
         upper=allowed[1],

@@ -44,7 +44,7 @@ def measure(metric: Metric, groups: Groups) -> Sample:
         return rate(metric, groups)
     if metric.name in _COUNTED:
         return _counted(metric, groups)
-    sample = _smooth(groups, *_FORMULAS[metric.name])
+    sample = smooth(groups, *_FORMULAS[metric.name])
     return sample.undefined_where(_selective(metric, groups), SELECTIVE)
 
 
@@ -93,7 +93,7 @@ _COUNTED = ("count", "share_of_population", "share_of_selected")
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def _smooth(groups: Groups, formula: Formula, made: type[Mean], reason: str) -> Mean:
+def smooth(groups: Groups, formula: Formula, made: type[Mean], reason: str) -> Mean:
     """A smooth function of the four shares, linearised: the gradient is the complex step's."""
     weights = groups.n if groups.w is None else groups.w
     squares = groups.n if groups.w2 is None else groups.w2
@@ -179,6 +179,11 @@ def _selective(metric: Metric, groups: Groups) -> npt.NDArray[np.bool_]:
     """Where a group has rows predicted negative, none of them has a label, and the metric needs it."""
     if not {"label", "prediction"} <= set(metric.needs) or conditions_on_prediction(metric) == 1:
         return np.zeros(len(groups), dtype=bool)
+    return without_labels(groups)
+
+
+def without_labels(groups: Groups) -> npt.NDArray[np.bool_]:
+    """Where rows are predicted negative and none of them has a label."""
     unlabelled: npt.NDArray[np.bool_] = (groups.n[:, MISSING, 0] > 0) & (
         groups.n[:, :MISSING, 0].sum(axis=1) == 0
     )
