@@ -37,7 +37,8 @@ def test_the_task_is_guessed_from_the_columns_and_taken_as_written(columns, data
 
 
 @pytest.mark.parametrize(
-    ("task", "metric"), [("regression", "accuracy"), ("multiclass", "auc"), ("multiclass", "expected_utility")]
+    ("task", "metric"),
+    [("regression", "accuracy"), ("multiclass", "auc"), ("multiclass", "expected_utility")],
 )
 def test_a_metric_that_does_not_fit_the_task_is_refused_with_what_fits(task: str, metric: str) -> None:
     rule = {"metric": metric, "comparison": "difference", "at_most": 0.1}
