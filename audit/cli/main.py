@@ -36,6 +36,7 @@ COMMANDS = {
     "slices": "Find where the errors sit, and test it on other people.",
     "diagnose": "Say why a group's error is high: bias, variance, mismatch, noise.",
     "augment-check": "Say whether added rows are like the test rows.",
+    "monitor": "Watch the released system against its audited bundle.",
     "metrics": "List the metrics and named comparisons.",
     "explain": "Say what a metric means and what it cannot see.",
     "schema": "Print the JSON Schema of audit.yaml or of a result.",

@@ -7,7 +7,7 @@ quiet day raises none: with ten due, chance alone gives none once in 20,000.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from audit.monitor.alarms import Entry, opened
 from audit.monitor.baseline import Outcome
@@ -20,7 +20,18 @@ DROUGHT = 0.5
 """Labels are in drought where the last cohort's coverage is under this share of that before."""
 
 
-def absent_groups(attributes: Sequence[Attribute], closed: Sequence[Outcome], *, at: int) -> list[Entry]:
+def plainly(window: int) -> str:
+    """A window by its number; a caller that knows the calendar passes another name."""
+    return f"window {window}"
+
+
+def absent_groups(
+    attributes: Sequence[Attribute],
+    closed: Sequence[Outcome],
+    *,
+    at: int,
+    say: Callable[[int], str] = plainly,
+) -> list[Entry]:
     """Groups of the audit without a row since so many windows that at least ten were due.
 
     `closed` are the outcomes of the closed windows for predictions, whose groups have the parts of
@@ -41,30 +52,37 @@ def absent_groups(attributes: Sequence[Attribute], closed: Sequence[Outcome], *,
             due = sum(totals[window] for window in silent) * rows / audited if audited else 0.0
             if silent and due >= EXPECTED:
                 name = f"{attribute.name}={group_name((value,))}"
-                words = (
-                    f"{name}: no row since window {silent[0]}, {due:.0f} were due by its share in the audit"
-                )
+                words = f"{name}: no row since {say(silent[0])}, {due:.0f} were due by its share in the audit"
                 entries.append(_entry("absent_group", name, words, silent[0], at))
     return entries
 
 
-def stalled(last_window: int | None, due_window: int, *, source: str, at: int) -> list[Entry]:
+def stalled(
+    last_window: int | None,
+    due_window: int,
+    *,
+    source: str,
+    at: int,
+    say: Callable[[int], str] = plainly,
+) -> list[Entry]:
     """No event at all in the last windows; `last_window` is the last that holds one."""
     if last_window is not None and due_window - last_window < LATE_WINDOWS:
         return []
     first = due_window if last_window is None else last_window + 1
-    return [_entry("stalled_events", source, f"{source}: no events since window {first}", first, at)]
+    return [_entry("stalled_events", source, f"{source}: no events since {say(first)}", first, at)]
 
 
-def late_evaluation(last_closed: int | None, due_window: int, *, at: int) -> list[Entry]:
+def late_evaluation(
+    last_closed: int | None, due_window: int, *, at: int, say: Callable[[int], str] = plainly
+) -> list[Entry]:
     """The windows that were due are not closed: nothing is being judged."""
     if last_closed is not None and due_window - last_closed < LATE_WINDOWS:
         return []
     first = due_window if last_closed is None else last_closed + 1
-    return [_entry("stale_evaluation", "monitor", f"not evaluated since window {first}", first, at)]
+    return [_entry("stale_evaluation", "monitor", f"not evaluated since {say(first)}", first, at)]
 
 
-def drought(closed: Sequence[Outcome], *, at: int) -> list[Entry]:
+def drought(closed: Sequence[Outcome], *, at: int, say: Callable[[int], str] = plainly) -> list[Entry]:
     """The last label cohort has much fewer labels than the ones before it had.
 
     `closed` are the outcomes of the closed windows for labels.
@@ -80,7 +98,7 @@ def drought(closed: Sequence[Outcome], *, at: int) -> list[Entry]:
     before = _share(counts)
     if rows * before < EXPECTED or labelled >= DROUGHT * before * rows:
         return []
-    words = f"window {last}: labels for {labelled / rows:.0%} of the rows, before it for {before:.0%}"
+    words = f"{say(last)}: labels for {labelled / rows:.0%} of the rows, before it for {before:.0%}"
     return [_entry("label_drought", "labels", words, last, at)]
 
 

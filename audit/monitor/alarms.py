@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import select, text
@@ -17,6 +17,7 @@ from audit.errors import UsageError
 from audit.monitor import schema
 from audit.monitor.judge import Assessment
 from audit.monitor.ledger import Ledger, take_turns
+from audit.result import group_name
 
 KINDS = {
     "disparity": "a group's value left the bounds of the policy or of its audited rate",
@@ -25,7 +26,7 @@ KINDS = {
     "label_drought": "labels come for much fewer rows than before",
     "stale_evaluation": "the evidence was not evaluated when it was due",
 }
-ACTIONS = ("opened", "acknowledged", "waived", "closed")
+ACTIONS = ("opened", "acknowledged", "waived", "rearmed", "closed")
 LONGEST_WAIVER = 366 * 86_400
 
 
@@ -62,11 +63,11 @@ class Alarm:
     entries: tuple[Entry, ...]
 
     def state(self, now: int) -> str:
-        """open, acknowledged, waived or closed; a waiver that has ended leaves it open again."""
+        """open, acknowledged, waived or closed; re-arming, or the end of a waiver, leaves it open again."""
         last = self.entries[-1]
         if last.action == "waived":
             return "waived" if last.until is not None and now < last.until else "open"
-        return {"opened": "open"}.get(last.action, last.action)
+        return {"opened": "open", "rearmed": "open"}.get(last.action, last.action)
 
     @property
     def closed(self) -> bool:
@@ -101,7 +102,13 @@ def opened(
     return Entry(alarm_id(kind, subject, window), at, "opened", "monitor", window=window, facts=facts)
 
 
-def disparities(found: Sequence[Assessment], alarms: Sequence[Alarm], *, at: int) -> list[Entry]:
+def disparities(
+    found: Sequence[Assessment],
+    alarms: Sequence[Alarm],
+    *,
+    at: int,
+    say: Callable[[int], str] = "window {}".format,
+) -> list[Entry]:
     """An entry for each stream in alarm that has no alarm that is not closed."""
     busy = {alarm.subject for alarm in alarms if not alarm.closed}
     return [
@@ -109,7 +116,7 @@ def disparities(found: Sequence[Assessment], alarms: Sequence[Alarm], *, at: int
             "disparity",
             one.stream.id,
             severity=one.stream.severity,
-            words=_words(one),
+            words=_words(one, say),
             window=one.alarm,
             at=at,
             since=one.since,
@@ -189,14 +196,15 @@ def read(ledger: Ledger) -> tuple[Alarm, ...]:
     return fold(Entry(**json.loads(entry)) for (entry,) in rows)
 
 
-def _words(one: Assessment) -> str:
+def _words(one: Assessment, say: Callable[[int], str]) -> str:
     stream = one.stream
     value = "unknown" if one.value is None else f"{one.value:.3f}"
     limits = "" if one.low is None or one.high is None else f" ({one.low:.3f} to {one.high:.3f})"
     against = {"baseline": "its audited rate", "bound": "the policy's bound"}.get(
         stream.reference, stream.reference
     )
+    since = "" if one.since is None else f" since {say(one.since)}"
     return (
-        f"{stream.metric}, {stream.attribute}={stream.group} against {against}: {stream.comparison} "
-        f"{value}{limits}, evidence of a breach since window {one.since}"
+        f"{stream.metric}, {stream.attribute}={group_name((stream.group,))} against {against}: "
+        f"{stream.comparison} {value}{limits}, evidence of a breach{since}"
     )

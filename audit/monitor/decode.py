@@ -95,7 +95,7 @@ def normalise_sql(
     SELECT reason, is_label,
         CASE WHEN reason IS NULL THEN unhex(md5(name)) END AS hash,
         CASE WHEN reason IS NULL AND NOT is_label THEN unhex(md5(person)) END AS person_hash,
-        CASE WHEN reason IS NULL THEN {cell} END AS cell,
+        CASE WHEN reason IS NULL AND NOT is_label THEN {cell} END AS cell,
         coalesce(moment, 0) AS "at", coalesce(label_seconds, moment, 0) AS label_at,
         coalesce(yhat, -1) AS yhat, coalesce(value, -1) AS value, coalesce(rev, 0) AS revision
     FROM judged

@@ -196,7 +196,6 @@ class Normaliser:
         names = reasons.dictionary.to_pylist()
         counts = np.bincount(np.asarray(reasons.indices.drop_null(), np.int64), minlength=len(names))
         good = rows.filter(pa.array(~bad))
-        cells, place = self._cells(good)
         columns = {
             name: _int64(good.column(name)) for name in ("at", "yhat", "value", "revision", "label_at")
         }
@@ -208,7 +207,8 @@ class Normaliser:
         unit[named] = _hash(persons.drop_null())[:, 0]
         is_label = np.asarray(good.column("is_label").combine_chunks()).astype(bool)
         p, has = ~is_label, columns["value"] >= 0
-        predictions = Predictions(key[p], rest[p], unit[p], columns["at"][p], place[p], columns["yhat"][p])
+        cells, place = self._cells(good.filter(pa.array(p)))
+        predictions = Predictions(key[p], rest[p], unit[p], columns["at"][p], place, columns["yhat"][p])
         labels = Labels(
             key[has],
             rest[has],

@@ -143,7 +143,7 @@ class _Batch:
                     log_detector=float(path[-1, k]) if live else None,
                     line=float(line[k]),
                     alarm=self.windows[int(hit[0])] if hit.size else None,
-                    since=self.windows[int(dated[k])] if any_seen and log_e[k] > 0 else None,
+                    since=self.windows[int(dated[k])] if any_seen and (log_e[k] > 0 or hit.size) else None,
                     log_fine=float(fine[k]) if any_seen else 0.0,
                     state=state,
                     value=value,

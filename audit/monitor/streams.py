@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from audit.monitor.blocks import block_shape
@@ -108,6 +109,31 @@ def from_result(
     share = weights(max(1, len(made)))
     streams = [_weighed(stream, counts, share, tolerance, level) for stream, counts in made.values()]
     return tuple(sorted(streams, key=lambda stream: stream.id)), tuple(skipped)
+
+
+def later(
+    result: AuditResult, groups: Sequence[tuple[str, str | None]], *, unit: str = "rows"
+) -> tuple[Stream, ...]:
+    """Streams for groups (attribute, value) that the audit did not have, in the order of their appearance.
+
+    The number-th group has `later_weight(number)` of the alarm budget for all its streams together. It
+    is compared with the audit's reference; against the baseline it cannot be, for it has no audited rate.
+    """
+    made = []
+    known = {attribute.name: attribute for attribute in result.data.attributes}
+    for number, (name, value) in enumerate(groups, start=1):
+        mine = []
+        for rule in result.policy.rules:
+            if rule.attributes and name not in rule.attributes:
+                continue
+            for metric in _parts(rule)[0]:
+                reference = _reference(known[name], _Table(result, known[name], metric))
+                fixed = rule.comparison == "worst_group"
+                a, b = (1, 0) if fixed else block_shape(0, 1)
+                made_of = ("bound", "rate") if fixed else (reference, rule.comparison)
+                mine.append(_bounded(_stream(rule, metric, known[name], value, *made_of, a, b, unit), rule))
+        made += [replace(stream, weight=later_weight(number) / len(mine)) for stream in mine]
+    return tuple(made)
 
 
 def _parts(rule: Rule) -> tuple[list[Metric], list[str]]:

@@ -17,6 +17,7 @@ from audit.result import Rule
 from audit.spec.checks import check_data
 from audit.spec.lines import DEEPEST, MOST_BYTES, key_text, parse
 from audit.spec.model import Data, Document, Policy, System
+from audit.spec.monitor import Monitor
 from audit.spec.population import Shares
 from audit.spec.population import read as read_population
 from audit.spec.problems import PathKey, Places, Problems, quoted, shown
@@ -36,7 +37,7 @@ class AuditSpec:
     system: System
     data: Data
     policy: Policy
-    monitor: dict[str, Any]
+    monitor: Monitor
     places: Places = field(repr=False, compare=False)
 
     def where(self, *path: str | int) -> str:

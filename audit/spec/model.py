@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from audit.spec.monitor import Monitor, Sink, Table
 from audit.spec.population import population
 from audit.spec.secrets import expand
 from audit.spec.values import Confidence, Day, Flag, Number, Scalar, Text, Whole, refuse, scalar_text
@@ -342,12 +343,12 @@ class Document(_Model):
     system: System = Field(description="The system under audit.")
     data: Data = Field(description="The rows, their columns and the sensitive attributes.")
     policy: Policy = Field(default_factory=lambda: Policy.model_validate({}), description="What must hold.")
-    monitor: dict[str, Any] = Field(
-        default_factory=dict, description="Reserved for monitoring; kept as it is."
+    monitor: Monitor = Field(
+        default_factory=lambda: Monitor.model_validate({}), description="How it is watched after its release."
     )
 
 
-SECTIONS: dict[str, type[_Model]] = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "": Document,
     "system": System,
     "system.utility": Utility,
@@ -359,10 +360,13 @@ SECTIONS: dict[str, type[_Model]] = {
     "policy": Policy,
     "policy.rules.*": RuleSpec,
     "policy.rules.*.waivers.*": WaiverSpec,
+    "monitor": Monitor,
+    "monitor.sinks.*": Sink,
+    "monitor.sql.*": Table,
 }
 """Every mapping of the file by where it stands; `*` is any name or position."""
 
 
-def keys(model: type[_Model]) -> tuple[str, ...]:
+def keys(model: type[BaseModel]) -> tuple[str, ...]:
     """The keys of a mapping, as they are written."""
     return tuple(field.alias or name for name, field in model.model_fields.items())

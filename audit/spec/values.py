@@ -99,6 +99,44 @@ def _confidence(value: Any) -> float:
     return number
 
 
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def seconds(text: str) -> int:
+    """A duration in seconds: a whole number with s, m, h, d or w.
+
+    >>> seconds("1d"), seconds("90 m"), seconds("2w")
+    (86400, 5400, 1209600)
+    """
+    found = re.fullmatch(r"\s*(\d{1,9})\s*([smhdw])\s*", text)
+    if not found:
+        raise ValueError("a duration is a whole number with s, m, h, d or w, as 30d")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def _duration(value: Any) -> str:
+    try:
+        seconds(value if isinstance(value, str) else "")
+    except ValueError:
+        hint = "Write a whole number with s, m, h, d or w, as 30d."
+        raise refuse(f"found {shown(value)}; allowed: a duration", hint) from None
+    return str(value)
+
+
+def _length(value: Any) -> str:
+    found = _duration(value)
+    if not seconds(found):
+        raise refuse(f"found {shown(value)}; 0 is no duration here")
+    return found
+
+
+def _share(value: Any) -> float:
+    number = _number(value)
+    if not 0 < number < 1:
+        raise refuse(f"found {shown(value)}; allowed: a number over 0 and under 1")
+    return number
+
+
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "integer"]})]
 Scalar = Annotated[
     str, BeforeValidator(scalar_text), WithJsonSchema({"type": ["string", "number", "boolean"]})
@@ -111,4 +149,13 @@ Confidence = Annotated[
     float,
     BeforeValidator(_confidence),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1}),
+]
+_PATTERN = {"type": "string", "pattern": r"^\s*\d{1,9}\s*[smhdw]\s*$"}
+Duration = Annotated[str, BeforeValidator(_duration), WithJsonSchema(_PATTERN)]
+Length = Annotated[str, BeforeValidator(_length), WithJsonSchema(_PATTERN)]
+"""A duration that is not 0."""
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}),
 ]

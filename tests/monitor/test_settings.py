@@ -42,13 +42,19 @@ def test_a_years_false_alarms_set_the_line():
 @pytest.mark.parametrize(
     ("monitor", "words"),
     [
-        ({"windw": "1d"}, "window"),
+        ({"windw": "1d"}, "Did you mean window"),
         ({"window": "soon"}, "30d"),
         ({"window": "0d"}, "0 is no duration"),
         ({"false_alarms": 0}, "over 0"),
-        ({"false_alarms": True}, "over 0"),
-        ({"id": 3}, "a text"),
-        ({"blocks": "day"}, "auto, rows or window"),
+        ({"false_alarms": True}, "allowed: a number"),
+        ({"id": True}, "allowed: text"),
+        ({"sinks": [{"slack": "https://x.example", "webhook": "https://x.example"}]}, "found webhook, slack"),
+        ({"sinks": [{"webhook": "https://x.example", "secret": "abc"}]}, "written out"),
+        ({"sinks": [{"smtp": "smtp://host"}]}, "sender"),
+        ({"ledger": "postgresql://a:b@host/db"}, "a password written out"),
+        ({"sql": [{"source": "a.db", "watermark": "at"}]}, "one of `table` and `sql`"),
+        ({"id": None}, "an id and a time"),
+        ({"blocks": "day"}, "auto, rows, window"),
     ],
 )
 def test_what_is_not_allowed_is_refused_by_name(monitor, words):

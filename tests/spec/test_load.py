@@ -62,7 +62,12 @@ policy:
     - {metric: selection_rate, comparison: worst_group, at_most: 0.3}
     - {metric: selection_rate, comparison: conditional_difference, at_most: 0.1}
     - {metric: equalized_odds, at_most: 0.1}
-monitor: {cadence: daily, any: [thing]}
+monitor:
+  window: 12h
+  label_lag: 30d
+  ledger: "postgresql://audit:${PGPASSWORD}@db/monitor"
+  sinks: [{webhook: "https://hooks.example/a", secret: "${HOOK}"}, {command: [logger, -t, alarm]}]
+  sql: [{source: events.duckdb, table: decisions, watermark: written_at}]
 """
 
 
@@ -102,7 +107,9 @@ def test_every_key_is_kept(write):
     assert spec.data.positive_prediction == "1"
     assert spec.policy.small_groups == "report"
     assert spec.policy.rules[0].waivers[0].expires == date(2027, 3, 31)
-    assert spec.monitor == {"cadence": "daily", "any": ["thing"]}
+    assert (spec.monitor.window, spec.monitor.label_lag, spec.monitor.false_alarms) == ("12h", "30d", 0.05)
+    assert [sink.kind for sink in spec.monitor.sinks] == ["webhook", "command"]
+    assert spec.monitor.sql[0].settle == "60s"
     flags, worst, conditional, odds = resolve_rules(spec)
     assert (flags.lower, flags.upper, flags.judge) == (None, 0.1, "estimate")
     assert flags.waivers[0].expires == "2027-03-31"
