@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from audit import bundle, codec, gate
 from audit.engine import run as engine
@@ -61,6 +62,18 @@ class Audit:
         if what not in FRAMES:
             raise UsageError(f"there is no frame {what!r}", hint=f"Allowed: {', '.join(FRAMES)}.")
         return pd.DataFrame([_row(entry) for entry in codec.to_plain(self.result)[what]])
+
+    def to_arrow(self, what: str = "findings") -> pa.Table:
+        """As `to_frame`, as a pyarrow table; undefined values are null."""
+        return pa.Table.from_pandas(self.to_frame(what), preserve_index=False)
+
+    def to_polars(self, what: str = "findings") -> Any:
+        """As `to_frame`, as a polars DataFrame; polars must be installed."""
+        try:
+            import polars
+        except ModuleNotFoundError as error:
+            raise UsageError("polars is not installed", hint="Type: pip install polars") from error
+        return polars.from_arrow(self.to_arrow(what))
 
     def files(self) -> dict[str, bytes]:
         """The files of this audit's bundle, by name."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from audit.shown import Shown
+from audit.shown import group_name as group_name
+
 SCHEMA_VERSION = "1.0"
 
 Group = tuple[str | None, ...]
@@ -218,7 +221,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Shown):
     """A group against its reference under one rule: the numbers on which the verdict stands."""
 
     rule: str
@@ -261,7 +264,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Shown):
     """What one comparison came to under its rule."""
 
     rule: str
@@ -355,7 +358,7 @@ class NotMeasured:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditResult:
+class AuditResult(Shown):
     """One audit, whole: every report, gate and monitor reads this document alone."""
 
     schema_version: str
@@ -377,16 +380,3 @@ class AuditResult:
     cells: tuple[Cell, ...]
     versions: dict[str, str]
     """Versions of what computed it: python, duckdb, ibis, numpy, scipy."""
-
-
-def group_name(group: Group) -> str:
-    """The group in words: its values joined by ` × `, a missing value as `(missing)`, no text as `(empty)`.
-
-    >>> group_name(("Female", None)), group_name(("",)), group_name(())
-    ('Female × (missing)', '(empty)', 'everyone')
-    """
-    return " × ".join(_value_name(value) for value in group) if group else "everyone"
-
-
-def _value_name(value: str | None) -> str:
-    return "(missing)" if value is None else value or "(empty)"

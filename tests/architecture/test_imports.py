@@ -8,6 +8,7 @@ from itertools import pairwise
 from tests.architecture.modules import Import, imports, modules
 
 FLOORS = {
+    "shown": -1,
     "result": 0,
     "codec": 0,
     "registry": 0,
