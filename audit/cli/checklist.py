@@ -12,9 +12,10 @@ from audit.cli import asking, output, writing
 from audit.cli import project as shared
 from audit.cli.day import Day
 from audit.errors import UsageError
-from audit.governance import export, facts, readiness, team, tier
+from audit.governance import applicability, export, facts, readiness, team, tier
 from audit.governance.answers import ANSWERS, AnswerFile, document_of
 from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
+from audit.governance.references import load_registry
 from audit.governance.register import TEMPLATE as HARMS
 from audit.governance.situation import Situation
 from audit.governance.stages import STAGES
@@ -67,21 +68,25 @@ def list_(name: str | None) -> int:
 @click.argument("names", nargs=-1)
 @shared.options("project", "bundle")
 def new(names: tuple[str, ...], project: Path, bundle: Path | None) -> int:
-    """Make governance/ with the lists that apply here, or the lists NAMES; what is there stays as it is."""
+    """Make governance/ with the lists that apply here, or the lists NAMES; what is there stays as it is.
+
+    The name ISO42001 makes the file of a statement of applicability.
+    """
     catalogue = load_catalogue()
     place = shared.folder(project)
-    made = [
-        path.name
-        for path, text in (
-            (place / "facts.yaml", facts.TEMPLATE),
-            (place / "team.yaml", team.TEMPLATE),
-            (place / "tier.yaml", tier.template(tier.load_questionnaire())),
-            (place / "harms.yaml", HARMS),
-        )
-        if _write_new(path, text)
+    files = [
+        (place / "facts.yaml", facts.TEMPLATE),
+        (place / "team.yaml", team.TEMPLATE),
+        (place / "tier.yaml", tier.template(tier.load_questionnaire())),
+        (place / "harms.yaml", HARMS),
     ]
+    lists = [name for name in names if name.upper() != applicability.NAME]
+    if len(lists) < len(names):
+        files.append((project / applicability.FILE, applicability.template(load_registry())))
+    chosen = [catalogue.list(name) for name in lists]
+    made = [path.name for path, text in files if _write_new(path, text)]
     situation = shared.situation(project, bundle, None)
-    wanted = [catalogue.list(name) for name in names] or readiness.applicable(catalogue, situation, project)
+    wanted = chosen if names else list(readiness.applicable(catalogue, situation, project))
     for each in wanted:
         file = AnswerFile.open(place / "answers", each)
         if file.fill() and file.save():

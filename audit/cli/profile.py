@@ -28,7 +28,7 @@ def case(found: Bundle, result: AuditResult, project: Path, as_of: date, decisio
     situation = readiness.situation_of(
         project, as_of=as_of, result=result, bundle_id=found.id, bundle=found.path
     )
-    return Case(result, found.id, decision, situation)
+    return Case(result, found.id, decision, situation, readiness.assess_all(project, situation))
 
 
 def tell(document: Document, out: Path | None) -> None:

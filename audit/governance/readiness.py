@@ -10,6 +10,7 @@ from pathlib import Path
 from audit.errors import UsageError
 from audit.governance import signoff
 from audit.governance.answers import load_answers
+from audit.governance.applicability import load_applicability
 from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
 from audit.governance.facts import load_facts
 from audit.governance.harms import OPEN, load_register
@@ -62,6 +63,7 @@ def situation_of(
         tier=load_tier(folder / "tier.yaml"),
         register=load_register(register) if register.exists() else None,
         signed=signed,
+        applicability=load_applicability(folder / "iso42001.yaml"),
     )
 
 

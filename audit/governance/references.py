@@ -156,7 +156,11 @@ def _holding(reference: Reference, on: date) -> tuple[str, bool]:
         return f"not in force before {reference.effective}", False
     if reference.status in ("delayed", "repealed"):
         return f"in force since {reference.effective}", True
-    since = f" since {reference.effective}" if reference.effective and reference.status != "practice" else ""
+    since = (
+        f" since {reference.effective}"
+        if reference.effective and reference.status not in ("practice", "draft")
+        else ""
+    )
     return _WORDS[reference.status] + since, reference.status not in ("proposed", "draft")
 
 

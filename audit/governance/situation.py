@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from audit.governance.applicability import Control
 from audit.governance.facts import Facts
 from audit.governance.harms import Register
 from audit.governance.references import Registry, load_registry
@@ -31,6 +32,8 @@ class Situation:
     register: Register | None = None
     signed: tuple[Signed, ...] = ()
     registry: Registry = field(default_factory=load_registry)
+    applicability: dict[str, Control] = field(default_factory=dict)
+    """What was said of the controls of ISO/IEC 42001, by id."""
 
     @property
     def named(self) -> System | None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from audit.gate import decide
+from audit.governance.applicability import Control, controls
 from audit.governance.facts import STATEMENTS, Facts
-from audit.governance.harms import Register
+from audit.governance.harms import Nothing, Register, load_kinds
+from audit.governance.references import load_registry
 from audit.governance.signoff import Signed, Statement
 from audit.governance.situation import Situation
 from audit.report.profiles.frame import Case
@@ -67,8 +69,14 @@ def facts(**changes: Any) -> Facts:
     return replace(told, **changes)
 
 
+def walked() -> Register:
+    """A register in which every theme was looked at and nothing found."""
+    themes = dict.fromkeys(kind.theme for kind in load_kinds())
+    return Register(nothing=tuple(Nothing(theme, "looked with the union", "Ada") for theme in themes))
+
+
 def case(result: AuditResult | None = None, told: Facts | None = None, on: date = DAY) -> Case:
-    """A signed case with an empty register."""
+    """A signed case; where everything was told, its register was walked and every control spoken of."""
     result = result or sample_result(groups=3)
     stated = Statement(BUNDLE, "Ada", "owner", "2026-11-22T10:00:00Z", "the report")
     situation = Situation(
@@ -76,8 +84,11 @@ def case(result: AuditResult | None = None, told: Facts | None = None, on: date 
         result=result,
         bundle_id=BUNDLE,
         facts=facts() if told is None else told,
-        register=Register(),
+        register=Register() if told == Facts() else walked(),
         signed=(Signed(stated, "attestation", "Ada (owner) attests by typed name", "owner-ada.json"),),
+        applicability={}
+        if told == Facts()
+        else {name: Control(True, "it does", "in_place", None) for name, _ in controls(load_registry())},
     )
     model = result.system.model
     decision = decide(result, today=DAY, model_sha256=model.sha256 if model else None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from audit.errors import UsageError
-from audit.result import AuditResult, Group
+from audit.result import Attribute, AuditResult, Group, ScoreBins
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,33 @@ def selected(result: AuditResult, attributes: Sequence[str], *, known: Sequence[
 def attribute_of(result: AuditResult, kind: str) -> str | None:
     """The name of the attribute that the spec reads as `kind` (sex, race_ethnicity, age)."""
     return next((a.name for a in result.data.attributes if a.kind == kind), None)
+
+
+def control_group(attribute: Attribute, people: dict[str, tuple[int, int]]) -> tuple[str, str]:
+    """The group that others are held against, and how it was chosen; `people` is (n, chosen) by group."""
+    if attribute.reference in people:
+        return attribute.reference, "as the policy names it"
+    if attribute.reference == "best":
+        return max(people, key=lambda g: people[g][1] / people[g][0]), "the highest approval rate"
+    return max(people, key=lambda g: people[g][0]), "the largest group"
+
+
+def moments(
+    result: AuditResult, grouping: tuple[str, ...], group: tuple[str, ...]
+) -> tuple[float | None, float | None]:
+    """Mean and population standard deviation of the scores, each read at the middle of its bin."""
+    found = next((b for b in result.score_bins if (b.grouping, b.group) == (grouping, group)), None)
+    if found is None:
+        return None, None
+    counts, edges = _counts(found), result.score_edges
+    total = math.fsum(counts)
+    if total == 0:
+        return None, None
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    mean = math.fsum(m * k for m, k in zip(middles, counts, strict=True)) / total
+    spread = math.fsum(k * (m - mean) ** 2 for m, k in zip(middles, counts, strict=True)) / total
+    return mean, math.sqrt(spread)
+
+
+def _counts(bins: ScoreBins) -> list[float]:
+    return [sum(three) for three in zip(bins.positives, bins.negatives, bins.unlabelled, strict=True)]

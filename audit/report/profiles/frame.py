@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
 import jinja2
 
 from audit.gate import Decision
+from audit.governance.checklist import Checklist
 from audit.governance.facts import STATEMENTS
 from audit.governance.harms import Harm
 from audit.governance.references import standing
 from audit.governance.situation import Situation
+from audit.governance.status import Assessed
 from audit.report import html, numbers, words
 from audit.report.suppress import Withheld, withheld
 from audit.result import AuditResult
@@ -57,11 +59,19 @@ class Case:
     bundle_id: str
     decision: Decision
     situation: Situation
+    lists: tuple[tuple[Checklist, tuple[Assessed, ...]], ...] = field(default=())
+    """Every checklist in use with what its answers are worth."""
 
     @cached_property
     def withheld(self) -> Withheld:
         """The groups whose figures the policy withholds."""
         return withheld(self.result)
+
+    def unknown(self, names: tuple[str, ...], n: int) -> str:
+        """How many people have no known group, in figures; in words where the policy withholds it."""
+        keys = self.withheld.small | self.withheld.second
+        hidden = any(grouping == names and None in group for grouping, group in keys)
+        return "A withheld number of" if hidden or self.withheld.count(n) else numbers.rows(n)
 
     def statement(self, name: str, label: str) -> Field:
         """A sentence of `statements:` in facts.yaml; a KeyError where no such one exists."""
@@ -151,7 +161,7 @@ def page(
             result=case.result,
             facts=case.situation.facts,
             title=title,
-            fields={field.name: field for field in fields},
+            fields={one.name: one for one in fields},
             blanks=blanks,
             faults=faults,
             laws=case.laws(cites),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from audit.governance import adverse_impact
 from audit.governance.adverse_impact import Impact
-from audit.report.profiles.counting import selected
+from audit.report.profiles.counting import control_group, moments, selected
 from audit.report.profiles.frame import Case, Document, page
-from audit.result import Attribute, ScoreBins
+from audit.result import Attribute
 
 TITLE = "Fair-lending figures"
 CITES = (
@@ -51,7 +50,7 @@ class Table:
     control: str
     chosen_as: str
     lines: tuple[Line, ...]
-    unknown: int
+    unknown: str
     scored: bool
 
 
@@ -78,7 +77,7 @@ def html(case: Case) -> Document:
         faults=faults,
         tables=tables,
         width=width,
-        deviation=_moments(case, (), ())[1],
+        deviation=moments(case.result, (), ())[1],
         comfort=COMFORT,
         concern=CONCERN,
     )
@@ -92,13 +91,13 @@ def _table(case: Case, attribute: Attribute) -> Table | None:
     people = {key[0]: value for key, value in counted.by_group.items() if value[0] > 0}
     if len(people) < 2:
         return None
-    control, chosen_as = _control(attribute, people)
+    control, chosen_as = control_group(attribute, people)
     n2, c = people[control]
-    mean, deviation = _moments(case, (attribute.name,), (control,))[0], _moments(case, (), ())[1]
+    mean, deviation = moments(case.result, (attribute.name,), (control,))[0], moments(case.result, (), ())[1]
     lines = []
     for group, (n, approved) in people.items():
         impact = adverse_impact.impact(approved, n, c, n2) if group != control else None
-        own = _moments(case, (attribute.name,), (group,))[0]
+        own = moments(case.result, (attribute.name,), (group,))[0]
         difference = None
         if impact is not None and own is not None and mean is not None and deviation:
             difference = (own - mean) / deviation
@@ -106,15 +105,14 @@ def _table(case: Case, attribute: Attribute) -> Table | None:
         hidden = hidden or case.withheld.count(n)
         lines.append(Line(group, n, approved, approved / n, impact, _band(impact), difference, hidden))
     scored = any(line.difference is not None for line in lines)
-    return Table(attribute.name, control, chosen_as, tuple(lines), counted.unknown, scored)
-
-
-def _control(attribute: Attribute, people: dict[str, tuple[int, int]]) -> tuple[str, str]:
-    if attribute.reference in people:
-        return attribute.reference, "as the policy names it"
-    if attribute.reference == "best":
-        return max(people, key=lambda g: people[g][1] / people[g][0]), "the highest approval rate"
-    return max(people, key=lambda g: people[g][0]), "the largest group"
+    return Table(
+        attribute.name,
+        control,
+        chosen_as,
+        tuple(lines),
+        case.unknown((attribute.name,), counted.unknown),
+        scored,
+    )
 
 
 def _band(impact: Impact | None) -> str | None:
@@ -123,24 +121,3 @@ def _band(impact: Impact | None) -> str | None:
     if impact.ratio < CONCERN:
         return "practically significant"
     return "concern" if impact.ratio <= COMFORT else "comfortable"
-
-
-def _moments(
-    case: Case, grouping: tuple[str, ...], group: tuple[str, ...]
-) -> tuple[float | None, float | None]:
-    """Mean and population standard deviation of the scores, each read at the middle of its bin."""
-    found = next((b for b in case.result.score_bins if (b.grouping, b.group) == (grouping, group)), None)
-    if found is None:
-        return None, None
-    counts, edges = _counts(found), case.result.score_edges
-    total = math.fsum(counts)
-    if total == 0:
-        return None, None
-    middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    mean = math.fsum(m * k for m, k in zip(middles, counts, strict=True)) / total
-    spread = math.fsum(k * (m - mean) ** 2 for m, k in zip(middles, counts, strict=True)) / total
-    return mean, math.sqrt(spread)
-
-
-def _counts(bins: ScoreBins) -> list[float]:
-    return [sum(three) for three in zip(bins.positives, bins.negatives, bins.unlabelled, strict=True)]

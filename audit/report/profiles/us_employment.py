@@ -52,7 +52,7 @@ class Table:
     attribute: str
     highest: str
     lines: tuple[Line, ...]
-    unknown: int
+    unknown: str
     verdict: str
 
 
@@ -113,7 +113,8 @@ def _table(case: Case, names: Sequence[str]) -> Table | None:
         hidden = any(case.withheld.group(tuple(names), one) for one in (key, best)) or case.withheld.count(n)
         lines.append(Line(" × ".join(key), n, chosen, chosen / n, impact, adjusted.get(key), verdict, hidden))
     worst = min((line.verdict for line in lines if line.verdict), key=_gravity)
-    return Table(" and ".join(names), " × ".join(best), tuple(lines), counted.unknown, worst)
+    unknown = case.unknown(tuple(names), counted.unknown)
+    return Table(" and ".join(names), " × ".join(best), tuple(lines), unknown, worst)
 
 
 def _gravity(verdict: str) -> int:
