@@ -70,7 +70,7 @@ def command(
     found, result = bundles.open_result(folder)
     today = as_of or bundles.today()
     home = governed(project, spec)
-    held = _held(home, found, result, stage, today, no_waivers) if home else ()
+    held = held_reasons(home, found, result, stage, today, no_waivers) if home else ()
     decision = gate.decide(
         result,
         on_inconclusive=on_inconclusive,
@@ -116,9 +116,10 @@ def governed(project: Path | None, spec: Path | None) -> Path | None:
     return None
 
 
-def _held(
+def held_reasons(
     home: Path, found: bundle.Bundle, result: AuditResult, stage: str, today: date, no_waivers: bool
 ) -> tuple[Reason, ...]:
+    """What governance in `home` holds against the bundle at that stage."""
     # Reading the questions takes a parser and a moment, which a gate without them does not wait for.
     from audit.cli import ready
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "harms": "Keep the register of harms: find, rate, treat, accept, close.",
     "standards": "Search laws and standards by place and use.",
     "sign": "Sign this exact bundle in a role, with a key or by name.",
+    "mlflow": "Log evidence to MLflow, and move an alias through the gate.",
     "merge": "Add up the counts of several sites.",
     "slices": "Find where the errors sit, and test it on other people.",
     "diagnose": "Say why a group's error is high: bias, variance, mismatch, noise.",
