@@ -12,8 +12,8 @@ from audit.cli import asking, output, writing
 from audit.cli import project as shared
 from audit.cli.day import Day
 from audit.errors import UsageError
-from audit.governance import applicability, export, facts, readiness, team, tier
-from audit.governance.answers import ANSWERS, AnswerFile, document_of
+from audit.governance import applicability, export, facts, giving, readiness, team, tier
+from audit.governance.answers import ANSWERS, AnswerFile
 from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
 from audit.governance.references import load_registry
 from audit.governance.register import TEMPLATE as HARMS
@@ -166,41 +166,29 @@ def _assessed(
 
 
 def _give(file: AnswerFile, item: Item, situation: Situation, project: Path, given: dict[str, Any]) -> None:
-    if not given.get("by"):
-        raise UsageError("an answer needs a name", hint="Add --by NAME.")
-    if (given.get("na") or given.get("waive")) and not given.get("approved_by"):
-        raise UsageError("this needs somebody else's approval", hint="Add --approved-by NAME.")
-    if given.get("waive") and not given.get("until"):
-        raise UsageError("a waiver runs out", hint="Add --until DATE.")
-    fields: dict[str, Any] = {}
-    if given.get("said"):
-        fields |= {"answer": given["said"], "na": None}
-    for name in ("note", "owner"):
-        if given.get(name):
-            fields[name] = given[name]
-    if given.get("documents"):
-        fields["evidence"] = [document_of(path, project) for path in given["documents"]]
-    if given.get("reviewer"):
-        fields["reviewer"] = {"name": given["reviewer"]}
-    if given.get("na"):
-        fields["na"] = {"reason": given["na"], "approved_by": given["approved_by"]}
-    if given.get("waive"):
-        fields["waiver"] = {
-            "reason": given["waive"],
-            "approved_by": given["approved_by"],
-            "until": given["until"],
-        }
-    fields["bound"] = {
-        name: digest for name, digest in situation.hashes().items() if digest and name in item.on_change
-    }
-    file.give(
-        item,
-        by=given["by"],
-        on=situation.as_of,
-        **{k: v for k, v in fields.items() if v is not None or k == "na"},
-    )
-    file.save()
+    giving.give(file, item, situation, project, given)
     output.echo(f"{item.id}: kept")
+
+
+@command.command("serve", short_help="Answer in a browser on this machine.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one, by default.")
+@shared.options("project", "bundle", "as_of")
+def serve(port: int, project: Path, bundle: Path | None, as_of: date | None) -> int:
+    """Serve the checklists as a page on this machine alone, until Ctrl-C.
+
+    The address holds a secret: who has it can answer. Answers go into the same files as those of
+    `checklist answer`, at once; where somebody else changed an answer meanwhile, you are told.
+
+    \b
+    Example:
+      harm-audit checklist serve --bundle evidence
+    """
+    from audit.cli.page import loopback
+    from audit.cli.page.app import App
+
+    shared.need(project)
+    app = App(project, lambda: shared.situation(project, bundle, as_of))
+    return loopback.serve(app.respond, port)
 
 
 @command.command("status", short_help="What each answer is worth today, and what is open.")

@@ -120,6 +120,20 @@ class AnswerFile:
         row["history"].append(entry)
         self.answers = _read(self.checklist, self.document)
 
+    def mark(self, item: Item) -> str:
+        """What an item's row holds now, as a digest: two people who saw the same mark saw the same answer."""
+        row = self._rows().get(item.id)
+        answer = self.answers.get(item.id)
+        if row is None or (answer is not None and not answer.begun and not row.get("history")):
+            return "untouched"
+        return hashlib.sha256(yamlfile.dump(row).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def history(self, item: Item) -> tuple[str, ...]:
+        """Who said what of an item, and when, a line each, the latest first."""
+        row = self._rows().get(item.id) or {}
+        steps = [step for step in row.get("history") or () if isinstance(step, Mapping)]
+        return tuple(f"{step.get('at')}: {step.get('to')}, says {step.get('by')}" for step in reversed(steps))
+
     def save(self) -> bool:
         """Write the file if it changed."""
         return self.document.save()

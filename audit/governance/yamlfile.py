@@ -40,6 +40,10 @@ _Representer.add_representer(
 )
 
 
+class ChangedSinceError(UsageError):
+    """Somebody else wrote the file between the reading and the writing; nothing was written."""
+
+
 class Document:
     """One YAML file, as it was when it was read; `save` refuses where it has changed since."""
 
@@ -55,12 +59,12 @@ class Document:
         The text goes to a temporary sibling, is forced to disk and renamed: killed at any point, the old
         file or the new one stands. A UsageError where somebody else wrote in between.
         """
-        text = dump(self.data).encode()
+        text = self._text()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(self.path.parent):
                 if _digest(self.path) != self.digest:
-                    raise UsageError(
+                    raise ChangedSinceError(
                         "somebody else changed this file since it was read; nothing was written",
                         where=str(self.path),
                         hint="Look at their change, then give your answer again.",
@@ -76,6 +80,20 @@ class Document:
             ) from error
         self.digest = hashlib.sha256(text).hexdigest()
         return True
+
+    def _text(self) -> bytes:
+        """The bytes to write; a UsageError where they could not be read again."""
+        try:
+            text = dump(self.data)
+            parse(text, self.path)
+            return text.encode()
+        except (SpecError, UnicodeEncodeError, YAMLError) as error:
+            what = error.what if isinstance(error, SpecError) else str(error)
+            raise UsageError(
+                f"this cannot be kept in a YAML file, and nothing was written: {what}",
+                where=str(self.path),
+                hint="Leave out control characters, and lines that look like the marks of a merge.",
+            ) from error
 
 
 def load(path: Path) -> Document:
