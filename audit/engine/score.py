@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-_NEGLIGIBLE_SKEW = 1e-9
 _NO_SHIFT = 1e-14
 _NEWTON_STEPS = 60
+_NEWTON_TOLERANCE = 1e-8
+"""A step of this part of the distance to the nearest pole leaves an error of its square."""
+_TINY = 1e-300
 _ROOT_STEPS = 100
 _ROOT_TOLERANCE = 1e-12
-_ROOT_NOISE = 1e-14
+_ROOT_NOISE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def moments(x1: Array, n1: Array, x2: Array, n2: Array, at: Array, *, ratio: boo
         total = n1 + n2
         small_sample = np.where(total > 1, total / np.maximum(total - 1, 1e-9), 1e9)
         part1, part2 = v1 / n1, k * k * v2 / n2
-        third = v1 * (1 - 2 * p1) / n1**2 - k**3 * v2 * (1 - 2 * p2) / n2**2
+        third = v1 * (1 - 2 * p1) / n1**2 - k * k * k * v2 * (1 - 2 * p2) / n2**2
         step = _half_step(1 / n1, part2) + _half_step(k / n2, part1)
     return Moments(contrast, (part1 + part2) * small_sample, third, step)
 
@@ -85,9 +87,10 @@ def standardise(contrast: Array, variance: Array, third: Array) -> Array:
     """The contrast in standard errors with its skewness taken out (Cornish–Fisher, second order)."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         plain = contrast / np.sqrt(variance)
-        skew = third / (6 * variance**1.5)
-        bent = (-1 + np.sqrt(np.maximum(0.0, 1 + 4 * skew * (plain + skew)))) / (2 * skew)
-    z = np.where(np.abs(skew) < _NEGLIGIBLE_SKEW, plain, bent)
+        skew = third / (6 * variance * np.sqrt(variance))
+        inner = 1 + 4 * skew * (plain + skew)
+        bent = 2 * (plain + skew) / (1 + np.sqrt(np.maximum(0.0, inner)))
+        z = np.where(inner > 0, bent, -0.5 / skew)
     exact = np.where(contrast == 0, 0.0, np.copysign(np.inf, contrast))
     return np.where(variance > 0, z, np.where(np.isnan(contrast), np.nan, exact))
 
@@ -114,15 +117,17 @@ def _restricted_difference(x1: Array, n1: Array, x2: Array, n2: Array, at: Array
     at_low = _slope(x1, y1, x2, y2, low, at) <= 0
     at_high = _slope(x1, y1, x2, y2, high, at) >= 0
     p2 = np.clip(_cubic_root(x1, n1, x2, n2, at), low, high)
-    left, right = low, high
+    left, right, settled = low, high, at_low | at_high
     for _ in range(_NEWTON_STEPS):
-        inside = np.where((p2 > left) & (p2 < right), p2, (left + right) / 2)
+        inside = np.where(settled | ((p2 > left) & (p2 < right)), p2, (left + right) / 2)
         slope = _slope(x1, y1, x2, y2, inside, at)
         left, right = np.where(slope > 0, inside, left), np.where(slope > 0, right, inside)
         bend = _terms(x1, (inside + at) ** 2) + _terms(y1, (1 - inside - at) ** 2)
         bend = bend + _terms(x2, inside**2) + _terms(y2, (1 - inside) ** 2)
-        p2 = inside + np.where(bend > 0, slope / bend, 0.0)
-        if not np.any(np.abs(p2 - inside) > 1e-13 * inside + 1e-300, where=~(at_low | at_high)):
+        step = np.where(bend > 0, slope / bend, 0.0)
+        p2 = inside + step
+        settled = settled | (np.abs(step) <= _NEWTON_TOLERANCE * np.minimum(inside - low, high - inside))
+        if np.all(settled):
             break
     p2 = np.where(at_low | (low >= high), low, np.where(at_high, high, np.clip(p2, left, right)))
     return np.clip(p2 + at, 0.0, 1.0), p2
@@ -135,7 +140,7 @@ def _slope(x1: Array, y1: Array, x2: Array, y2: Array, p2: Array, at: Array) -> 
 
 
 def _terms(count: Array, divisor: Array) -> Array:
-    return np.where(count > 0, count / np.maximum(divisor, 0.0), 0.0)
+    return np.asarray(count / np.maximum(divisor, _TINY))
 
 
 def _cubic_root(x1: Array, n1: Array, x2: Array, n2: Array, at: Array) -> Array:
@@ -146,9 +151,9 @@ def _cubic_root(x1: Array, n1: Array, x2: Array, n2: Array, at: Array) -> Array:
     b = -(1 + odds + r1 + odds * r2 + at * (odds + 2)) / a
     c = (at * at + at * (2 * r1 + odds + 1) + r1 + odds * r2) / a
     d = -r1 * at * (1 + at) / a
-    v = b**3 / 27 - b * c / 6 + d / 2
+    v = b * b * b / 27 - b * c / 6 + d / 2
     u = np.copysign(np.sqrt(np.maximum(b * b / 9 - c / 3, 0.0)), v)
-    angle = np.where(u == 0, 1.0, np.clip(v / np.where(u == 0, 1.0, u**3), -1.0, 1.0))
+    angle = np.where(u == 0, 1.0, np.clip(v / np.where(u == 0, 1.0, u * u * u), -1.0, 1.0))
     return 2 * u * np.cos((np.pi + np.arccos(angle)) / 3) - b / 3 - at
 
 
