@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -48,6 +49,7 @@ def figure(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}".replace("-", MINUS)
 
 
+@lru_cache(maxsize=4096)
 def group_name(group: tuple[str | None, ...]) -> str:
     """The group in words: its values joined by ` × `, a missing value as `(missing)`, no text as `(empty)`.
 

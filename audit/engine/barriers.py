@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -44,30 +45,29 @@ def blocks(
     policy, words = context.policy, metrics()[metric].denominator_words
     report = reports_small(policy, grouping)
     common = common_block(metric, context)
-    blocked: list[str | None] = []
-    reported: list[bool] = []
-    for index in range(len(mine)):
-        small = mine.effective[index] < policy.min_group
-        reason = mine.why[index] or common
-        if small:
-            reason = f"{mine.effective[index]:,.0f} {words}, under min_group {policy.min_group}"
-        elif reason is None and mine.too_thin[index]:
-            reason = "under ten weighted rows in numerator or complement"
-        elif reason is None and reference is not None:
-            reason = _reference_block(reference, index, policy.min_group, words)
-        blocked.append(reason)
-        reported.append(bool(small and report))
-    return tuple(blocked), tuple(reported)
+    floor, rows = policy.min_group, mine.effective
+    small = rows < floor
+    blocked: list[str | None] = [why or common for why in mine.why]
+    for index in np.flatnonzero(mine.too_thin).tolist():
+        blocked[index] = blocked[index] or "under ten weighted rows in numerator or complement"
+    if reference is not None:
+        for index, reason in _reference_blocks(reference, floor, words):
+            blocked[index] = blocked[index] or reason
+    for index in np.flatnonzero(small).tolist():
+        blocked[index] = f"{rows[index]:,.0f} {words}, under min_group {floor}"
+    return tuple(blocked), tuple((small & report).tolist())
 
 
-def _reference_block(reference: Sample, index: int, floor: int, words: str) -> str | None:
-    if reference.why[index]:
-        return f"in the reference: {reference.why[index]}"
-    if reference.effective[index] < floor:
-        return f"the reference has {reference.effective[index]:,.0f} {words}, under min_group {floor}"
-    if reference.too_thin[index]:
-        return "the reference has under ten weighted rows in numerator or complement"
-    return None
+def _reference_blocks(reference: Sample, floor: int, words: str) -> Iterator[tuple[int, str]]:
+    """Comparisons that their reference keeps from passing, and why; the first reason of each counts."""
+    for index, why in enumerate(reference.why):
+        if why:
+            yield index, f"in the reference: {why}"
+    rows = reference.effective
+    for index in np.flatnonzero(rows < floor).tolist():
+        yield index, f"the reference has {rows[index]:,.0f} {words}, under min_group {floor}"
+    for index in np.flatnonzero(reference.too_thin).tolist():
+        yield index, "the reference has under ten weighted rows in numerator or complement"
 
 
 def common_block(metric: str, context: Context) -> str | None:

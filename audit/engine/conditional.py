@@ -46,7 +46,7 @@ def stratify(
         names = ("rest",) * len(groups)
         return Stratified(groups, names, strata, k, n, k.sum(axis=0) - k, n.sum(axis=0) - n)
     if keyword in held.KEYWORDS:
-        chosen: int | None = held.largest(tables.groups(grouping).rows, groups)
+        chosen: int | None = tables.largest(grouping)
     else:
         chosen = held.named(keyword, groups, grouping)
     if chosen is None:

@@ -11,7 +11,7 @@ from audit.engine.entries import Entry
 from audit.engine.groups import Floats, Index
 from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
 from audit.engine.metrics.sample import Arguments, Rate, Sample
-from audit.engine.references import largest, named, reference_of
+from audit.engine.references import named, reference_of
 from audit.registry import Alias, lookup
 from audit.result import Group, Rule, group_name
 
@@ -59,7 +59,7 @@ def _entry(place: _Place, fixed: str | None) -> Entry:
 
 def _against_group(place: _Place, keyword: str | tuple[str, ...]) -> Entry:
     if keyword == "largest":
-        chosen: int | None = largest(place.context.tables.groups(place.grouping).rows, place.groups)
+        chosen: int | None = place.context.tables.largest(place.grouping)
     else:
         chosen = named(keyword, place.groups, place.grouping)
     if chosen is None:
@@ -130,9 +130,12 @@ def difference_or_ratio(mine: Floats, reference: Floats, share: Floats, comparis
 
 
 def _why(mine: Sample, reference: Sample, value: Floats, comparison: str) -> tuple[str | None, ...]:
+    defined = np.isfinite(value)
+    if defined.all():
+        return (None,) * len(value)
     reasons: list[str | None] = []
-    for index, number in enumerate(value):
-        if np.isfinite(number):
+    for index in range(len(value)):
+        if defined[index]:
             reasons.append(None)
         elif mine.why[index]:
             reasons.append(mine.why[index])
@@ -211,9 +214,8 @@ def _against_best(place: _Place, adverse: bool) -> Entry:
     if adverse and isinstance(sample, Rate):
         sample = sample.complement()
     if size < 2:
-        return _compared(
-            place, np.zeros(0, dtype=np.int64), sample.take(np.zeros(0, dtype=np.int64)), sample, ""
-        )
+        nothing = np.zeros(0, dtype=np.int64)
+        return _compared(place, nothing, sample.take(nothing), sample.take(nothing), "")
     rate = np.where(np.isnan(sample.value), -np.inf, sample.value)
     large = np.where(sample.effective >= place.context.policy.min_group, rate, -np.inf)
     best = int((large if place.rule.judge == "interval" and np.isfinite(large.max()) else rate).argmax())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from audit.engine import evidence, sampling
-from audit.engine.decode import finite
-from audit.engine.findings import ranked
-from audit.engine.groups import Floats
+from audit.engine.findings import Hypothesis, ranked
+from audit.engine.groups import Floats, Index
 from audit.engine.many import AgainstBest, EveryPair
 from audit.result import Comparison, Group, Policy, Rule
 
@@ -69,80 +70,54 @@ class Entry:
         return len(self.groups)
 
 
-@dataclass
-class _Row:
-    """The evaluated arrays of one entry."""
+@dataclass(frozen=True)
+class _Batch:
+    """Entries of one kind of evidence, evaluated together."""
 
-    p_pass: Floats
-    p_violation: Floats
-    plain: tuple[Floats, Floats]
-    passing: tuple[Floats, Floats]
+    entries: list[Entry]
     evidence: Evidence
-    place: slice
-    needed: tuple[Floats, Floats] = field(default_factory=lambda: (np.zeros(0), np.zeros(0)))
+    places: Index
+    """Where its comparisons stand among all of them."""
+
+
+_Figures = dict[str, Floats]
+"""What was worked out for each comparison, under the name of the field it goes into."""
 
 
 def compare(entries: list[Entry], policy: Policy) -> tuple[Comparison, ...]:
     """Evaluate every entry: p values, the intervals that go with them, rows needed."""
-    rows = _evaluate(entries, policy)
-    drafts = [draft for entry, row in zip(entries, rows, strict=True) for draft in _drafts(entry, row)]
-    levels = np.full(len(drafts), np.nan)
-    for index, rank, rejected, m in ranked(drafts, policy):
-        levels[index] = 2 * policy.alpha / (m - min(rank, rejected + 1) + 1)
-    done: list[Comparison] = []
-    start = 0
-    for part, chunk in _by_evidence(rows, levels):
-        _violation_intervals(part, chunk)
-    for entry, row in zip(entries, rows, strict=True):
-        low, high = row.violation  # type: ignore[attr-defined]
-        for offset in range(len(entry)):
-            tested = drafts[start + offset].p_violation is not None
-            done.append(
-                replace(
-                    drafts[start + offset],
-                    violation_low=finite(low[offset]) if tested else None,
-                    violation_high=finite(high[offset]) if tested else None,
-                )
-            )
-        start += len(entry)
-    return tuple(done)
-
-
-def _by_evidence(rows: list[_Row], levels: Floats) -> list[tuple[list[_Row], list[Floats]]]:
-    """Rows that share evidence, with the levels of each."""
-    shared: dict[int, tuple[list[_Row], list[Floats]]] = {}
-    start = 0
-    for row in rows:
-        size = row.place.stop - row.place.start
-        part = shared.setdefault(id(row.evidence), ([], []))
-        part[0].append(row)
-        part[1].append(levels[start : start + size])
-        start += size
-    return list(shared.values())
-
-
-def _violation_intervals(rows: list[_Row], levels: list[Floats]) -> None:
-    wanted = np.concatenate(levels)
-    low, high = rows[0].evidence.interval(np.where(np.isnan(wanted), 0.1, wanted))
-    for row in rows:
-        row.violation = (low[row.place], high[row.place])  # type: ignore[attr-defined]
-
-
-def _evaluate(entries: list[Entry], policy: Policy) -> list[_Row]:
-    rows: list[_Row | None] = [None] * len(entries)
+    batches = _batches(entries)
     family = _family_sizes(entries, policy)
-    batches: dict[str, list[int]] = defaultdict(list)
+    total = sum(len(entry) for entry in entries)
+    figures: _Figures = defaultdict(lambda: np.full(total, np.nan))
+    for batch in batches:
+        for name, values in _evaluate(batch, policy, family).items():
+            figures[name][batch.places] = values
+    tested = np.isfinite(figures["p_pass"]) & np.isfinite(figures["p_violation"])
+    levels = np.full(total, 0.1)
+    for index, rank, rejected, m in ranked(_hypotheses(entries, figures, tested), policy):
+        levels[index] = 2 * policy.alpha / (m - min(rank, rejected + 1) + 1)
+    for batch in batches:
+        low, high = batch.evidence.interval(levels[batch.places])
+        figures["violation_low"][batch.places], figures["violation_high"][batch.places] = low, high
+    return tuple(_comparisons(entries, figures, tested))
+
+
+def _batches(entries: list[Entry]) -> list[_Batch]:
+    starts = np.cumsum([0, *(len(entry) for entry in entries)])
+    members: dict[str, list[int]] = defaultdict(list)
     for index, entry in enumerate(entries):
-        batches[entry.key if entry.made is None else f"made {index}"].append(index)
-    for members in batches.values():
-        chosen = [entries[index] for index in members]
-        made = chosen[0].made
+        members[entry.key if entry.made is None else f"made {index}"].append(index)
+    batches = []
+    for chosen in members.values():
+        first = entries[chosen[0]]
+        made = first.made
         if made is None:
-            columns = zip(*(entry.args for entry in chosen), strict=True)
-            made = BUILDERS[chosen[0].key](*(np.concatenate(column) for column in columns))
-        for index, row in zip(members, _split(chosen, made, policy, family), strict=True):
-            rows[index] = row
-    return [row for row in rows if row is not None]
+            columns = zip(*(entries[index].args for index in chosen), strict=True)
+            made = BUILDERS[first.key](*(np.concatenate(column) for column in columns))
+        places = np.concatenate([np.arange(starts[index], starts[index + 1]) for index in chosen])
+        batches.append(_Batch([entries[index] for index in chosen], made, places))
+    return batches
 
 
 def _family_sizes(entries: list[Entry], policy: Policy) -> dict[str, int]:
@@ -154,37 +129,38 @@ def _family_sizes(entries: list[Entry], policy: Policy) -> dict[str, int]:
     return {rule: whole if policy.family == "policy" else size for rule, size in sizes.items()}
 
 
-def _split(chosen: list[Entry], made: Evidence, policy: Policy, family: dict[str, int]) -> list[_Row]:
-    sizes = [len(entry) for entry in chosen]
-    lower = np.repeat([-np.inf if e.rule.lower is None else e.rule.lower for e in chosen], sizes)
-    upper = np.repeat([np.inf if e.rule.upper is None else e.rule.upper for e in chosen], sizes)
-    passing, violating = made.p_pass(lower, upper), made.p_violation(lower, upper)
+def _hypotheses(entries: list[Entry], figures: _Figures, tested: npt.NDArray[np.bool_]) -> list[Hypothesis]:
+    p = iter(or_none(figures["p_violation"], tested))
+    return [
+        Hypothesis(entry.rule.id, entry.metric, entry.comparison, entry.grouping, reference, stratum, next(p))
+        for entry in entries
+        for reference, stratum in zip(entry.references, entry.strata or repeat(None), strict=False)
+    ]
+
+
+def _evaluate(batch: _Batch, policy: Policy, family: dict[str, int]) -> _Figures:
+    made, sizes = batch.evidence, [len(entry) for entry in batch.entries]
+    rules = [entry.rule for entry in batch.entries]
+    lower = np.repeat([-np.inf if rule.lower is None else rule.lower for rule in rules], sizes)
+    upper = np.repeat([np.inf if rule.upper is None else rule.upper for rule in rules], sizes)
     levels = np.array([[1 - policy.confidence], [2 * policy.alpha]]) * np.ones(sum(sizes))
     lows, highs = made.interval(levels)
-    plain, at_pass = (lows[0], highs[0]), (lows[1], highs[1])
-    adjusted = policy.alpha / np.repeat([family[e.rule.id] for e in chosen], sizes)
-    needed = _needed(chosen, made, lower, upper, plain, (policy.alpha, adjusted))
-    rows, start = [], 0
-    for size in sizes:
-        place = slice(start, start + size)
-        rows.append(
-            _Row(
-                passing[place],
-                violating[place],
-                (plain[0][place], plain[1][place]),
-                (at_pass[0][place], at_pass[1][place]),
-                made,
-                place,
-                (needed[0][place], needed[1][place]),
-            )
-        )
-        start += size
-    return rows
+    adjusted = policy.alpha / np.repeat([family[rule.id] for rule in rules], sizes)
+    more, alone = _needed(batch, lower, upper, (lows[0], highs[0]), (policy.alpha, adjusted))
+    return {
+        "p_pass": made.p_pass(lower, upper),
+        "p_violation": made.p_violation(lower, upper),
+        "low": lows[0],
+        "high": highs[0],
+        "pass_low": lows[1],
+        "pass_high": highs[1],
+        "more": more,
+        "alone": alone,
+    }
 
 
 def _needed(
-    chosen: list[Entry],
-    made: Evidence,
+    batch: _Batch,
     lower: Floats,
     upper: Floats,
     plain: tuple[Floats, Floats],
@@ -194,6 +170,7 @@ def _needed(
 
     `levels` are those of a pass, which an estimate inside the band would come to, and of a violation.
     """
+    chosen, made = batch.entries, batch.evidence
     estimate = np.concatenate([entry.value for entry in chosen])
     with np.errstate(invalid="ignore"):
         outside = (estimate < lower) | (estimate > upper)
@@ -210,42 +187,65 @@ def _needed(
     return more, np.full(len(estimate), np.nan)
 
 
-def _drafts(entry: Entry, row: _Row) -> list[Comparison]:
-    testable = np.isfinite(row.p_pass) & np.isfinite(row.p_violation)
-    drafts = []
-    for index, group in enumerate(entry.groups):
-        tested = bool(testable[index])
-        defined = bool(np.isfinite(entry.value[index]))
-        rows, note = _needed_words(row.needed[0][index], row.needed[1][index], tested)
-        drafts.append(
-            Comparison(
+_TESTED = (
+    "low",
+    "high",
+    "p_pass",
+    "p_violation",
+    "pass_low",
+    "pass_high",
+    "violation_low",
+    "violation_high",
+)
+"""Fields that are None where nothing can be tested."""
+
+
+def _comparisons(
+    entries: list[Entry], figures: _Figures, tested: npt.NDArray[np.bool_]
+) -> Iterator[Comparison]:
+    rows = zip(*(or_none(figures[name], tested) for name in _TESTED), strict=True)
+    needed = zip(figures["more"].tolist(), figures["alone"].tolist(), tested.tolist(), strict=True)
+    for entry in entries:
+        values = or_none(entry.value)
+        n = entry.n.astype(float).tolist()
+        reference_n = None if entry.reference_n is None else entry.reference_n.astype(float).tolist()
+        for index, group in enumerate(entry.groups):
+            low, high, p_pass, p_violation, pass_low, pass_high, violation_low, violation_high = next(rows)
+            rows_needed, note = _needed_words(*next(needed))
+            yield Comparison(
                 rule=entry.rule.id,
                 metric=entry.metric,
                 comparison=entry.comparison,
                 grouping=entry.grouping,
                 group=group,
                 reference=entry.references[index],
-                value=float(entry.value[index]) if defined else None,
-                low=finite(row.plain[0][index]) if tested else None,
-                high=finite(row.plain[1][index]) if tested else None,
-                n=float(entry.n[index]),
-                reference_n=None if entry.reference_n is None else float(entry.reference_n[index]),
-                p_pass=float(row.p_pass[index]) if tested else None,
-                p_violation=float(row.p_violation[index]) if tested else None,
-                pass_low=finite(row.passing[0][index]) if tested else None,
-                pass_high=finite(row.passing[1][index]) if tested else None,
-                violation_low=None,
-                violation_high=None,
+                value=values[index],
+                low=low,
+                high=high,
+                n=n[index],
+                reference_n=None if reference_n is None else reference_n[index],
+                p_pass=p_pass,
+                p_violation=p_violation,
+                pass_low=pass_low,
+                pass_high=pass_high,
+                violation_low=violation_low,
+                violation_high=violation_high,
                 blocked=entry.blocked[index],
                 reported_only=entry.reported[index],
                 by_point=None if entry.by_point is None else entry.by_point[index],
-                rows_needed=rows,
+                rows_needed=rows_needed,
                 rows_needed_note=note,
-                why=None if defined else (entry.why[index] or "undefined"),
+                why=None if values[index] is not None else (entry.why[index] or "undefined"),
                 stratum=None if entry.strata is None else entry.strata[index],
             )
-        )
-    return drafts
+
+
+def or_none(values: Floats, kept: npt.NDArray[np.bool_] | None = None) -> list[float | None]:
+    """Python numbers; None where not kept, NaN or infinite."""
+    found = values.astype(float).astype(object)
+    found[~np.isfinite(values) if kept is None else ~(np.isfinite(values) & kept)] = None
+    listed: list[float | None] = found.tolist()
+    return listed
 
 
 MOST_ROWS = 1e8

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 
 from audit.engine import references as held
 from audit.engine import sampling
-from audit.engine.decode import finite
-from audit.engine.entries import BUILDERS
+from audit.engine.entries import BUILDERS, or_none
 from audit.engine.groups import Floats
 from audit.engine.intervals import wilson
 from audit.engine.metrics.sample import Rate, Sample
@@ -42,24 +43,18 @@ def estimates(tables: Tables, policy: Policy, references: dict[str, str]) -> tup
     lows, highs = _limits(samples, policy)
     reachable = _detectable(keys, samples, tables, policy, references)
     done: list[Estimate] = []
-    for position, ((metric, grouping), sample) in enumerate(zip(keys, samples, strict=True)):
-        groups, numerator = tables.groups(grouping).groups, sample.numerator
-        for index, group in enumerate(groups):
-            defined = bool(np.isfinite(sample.value[index]))
-            done.append(
-                Estimate(
-                    metric=metric.name,
-                    grouping=grouping,
-                    group=group,
-                    value=float(sample.value[index]) if defined else None,
-                    low=finite(lows[position][index]) if defined else None,
-                    high=finite(highs[position][index]) if defined else None,
-                    k=None if numerator is None else float(numerator[index]),
-                    n=float(sample.n[index]),
-                    why=None if defined else sample.why[index] or "undefined",
-                    detectable=finite(reachable[position][index]),
-                )
-            )
+    for (metric, grouping), sample, *limits in zip(keys, samples, lows, highs, reachable, strict=True):
+        values = or_none(sample.value)
+        defined = np.isfinite(sample.value)
+        low, high = (or_none(limit, defined) for limit in limits[:2])
+        numerator = repeat(None) if sample.numerator is None else sample.numerator.astype(float).tolist()
+        columns = (values, low, high, numerator, sample.n.astype(float).tolist(), sample.why)
+        detectable = or_none(limits[2])
+        for group, value, least, most, k, n, why, reach in zip(
+            tables.groups(grouping).groups, *columns, detectable, strict=False
+        ):
+            why = None if value is not None else why or "undefined"
+            done.append(Estimate(metric.name, grouping, group, value, least, most, k, n, why, reach))
     return tuple(done)
 
 
@@ -129,7 +124,7 @@ def _reference(
         return rest.value, rest.effective
     groups = tables.groups(grouping).groups
     if keyword in held.KEYWORDS:
-        place: int | None = held.largest(tables.groups(grouping).rows, groups)
+        place: int | None = tables.largest(grouping)
     else:
         place = held.named(keyword, groups, grouping)
     if place is None:

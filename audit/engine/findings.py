@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from audit.engine.wording import bound_words, sentence
 from audit.result import (
@@ -21,6 +22,38 @@ from audit.result import (
 
 DECIDING = ("blocker", "major")
 """Severities that decide the verdict; any other is reported."""
+
+
+class Tested(Protocol):
+    """What Holm's procedure needs of a comparison; `p_violation` is None where it cannot be tested."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def comparison(self) -> str: ...
+    @property
+    def grouping(self) -> tuple[str, ...]: ...
+    @property
+    def reference(self) -> str: ...
+    @property
+    def stratum(self) -> Group | None: ...
+    @property
+    def p_violation(self) -> float | None: ...
+
+
+class Hypothesis(NamedTuple):
+    """A comparison before it is written out: what Holm's procedure needs of it."""
+
+    rule: str
+    metric: str
+    comparison: str
+    grouping: tuple[str, ...]
+    reference: str
+    stratum: Group | None
+    p_violation: float | None
+
 
 Judged = tuple[Finding, Comparison]
 """A finding and the comparison that it judges."""
@@ -67,7 +100,7 @@ def look_alpha(alpha: float, look: int | None) -> float:
     return alpha if look is None else alpha / (look * (look + 1))
 
 
-def ranked(comparisons: Sequence[Comparison], policy: Policy) -> Ranking:
+def ranked(comparisons: Sequence[Tested], policy: Policy) -> Ranking:
     """Rank, rejections and size of its Holm family for each comparison that can be tested."""
     found: Ranking = []
     for family in _families(comparisons, policy):
@@ -89,7 +122,7 @@ def adjusted_p(comparisons: Sequence[Comparison], policy: Policy) -> dict[int, f
     }
 
 
-def _families(comparisons: Sequence[Comparison], policy: Policy) -> list[list[tuple[float, list[int]]]]:
+def _families(comparisons: Sequence[Tested], policy: Policy) -> list[list[tuple[float, list[int]]]]:
     """The families over which Holm runs, each a list of hypotheses (p value, indices of comparisons)."""
     grouped: dict[object, list[int]] = defaultdict(list)
     for index, c in enumerate(comparisons):
@@ -169,8 +202,10 @@ def _finding(c: Comparison, rule: Rule, policy: Policy, adjusted: float | None) 
     )
 
 
-def waiver_for(waivers: Iterable[Waiver], group: Group) -> Waiver | None:
+def waiver_for(waivers: Sequence[Waiver], group: Group) -> Waiver | None:
     """The waiver that covers this group, the one that lasts longest; None where none does."""
+    if not waivers:
+        return None
     name = group_name(group)
     covering = [w for w in waivers if not w.groups or name in w.groups]
     return max(covering, key=lambda waiver: waiver.expires, default=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from audit.engine.groups import Floats
 from audit.engine.tables import Tables
 from audit.errors import SpecError
 from audit.registry import nearest
@@ -31,14 +30,8 @@ def reference_of(
 
 
 def _largest_value(attribute: str, tables: Tables) -> str:
-    groups = tables.groups((attribute,))
-    return group_name(groups.groups[largest(groups.rows, groups.groups)])
-
-
-def largest(sample_rows: Floats, groups: tuple[Group, ...]) -> int:
-    """The group with the most rows; ties go to the first by name. A missing value is never the reference."""
-    candidates = [i for i, group in enumerate(groups) if None not in group] or list(range(len(groups)))
-    return min(candidates, key=lambda i: (-sample_rows[i], group_name(groups[i])))
+    grouping = (attribute,)
+    return group_name(tables.groups(grouping).groups[tables.largest(grouping)])
 
 
 def named(keyword: str | tuple[str, ...], groups: tuple[Group, ...], grouping: tuple[str, ...]) -> int | None:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from audit.engine.score import falling_root
 from audit.engine.tails import Array
 from audit.engine.two_rates import TwoRates
 
@@ -239,7 +240,6 @@ def detectable(
     p2 = np.where(p2 <= 0.5, p2, 1 - p2)
     z = -special.ndtri(a)
     with np.errstate(divide="ignore", invalid="ignore"):
-        d = np.full(p2.shape, np.nan)
         low, high = b, 1 - p2
 
         def short(distance: Array) -> Array:
@@ -250,11 +250,9 @@ def detectable(
             true = np.sqrt(p1 * (1 - p1) / n1 + p2 * (1 - p2) / n2)
             return np.asarray(z * null + POWER_QUANTILE * true - (distance - b))
 
-        reachable = short(high) <= 0
-        for _ in range(50):
-            d = (low + high) / 2
-            low, high = np.where(short(d) > 0, d, low), np.where(short(d) > 0, high, d)
-    return np.where(reachable & (n1 > 0) & (n2 > 0), d, np.nan)
+        reachable = (short(high) <= 0) & (n1 > 0) & (n2 > 0)
+        d = falling_root(short, low, high)
+    return np.where(reachable, d, np.nan)
 
 
 def _reach(level: npt.ArrayLike) -> Array:

@@ -41,7 +41,7 @@ def score(
     *,
     ratio: bool,
     skewness: bool = True,
-    side: float = 0.0,
+    side: float | Array = 0.0,
 ) -> Array:
     """How far x1/n1 − at − x2/n2, or x1/n1 − at·x2/n2, lies from 0 in standard errors; falls as `at` rises.
 
@@ -58,7 +58,7 @@ def score(
     """
     m = moments(x1, n1, x2, n2, at, ratio=ratio)
     third = m.third if skewness else np.zeros_like(m.third)
-    return standardise(m.contrast - side * m.step if side else m.contrast, m.variance, third)
+    return standardise(m.contrast - side * m.step, m.variance, third)
 
 
 def moments(x1: Array, n1: Array, x2: Array, n2: Array, at: Array, *, ratio: bool) -> Moments:

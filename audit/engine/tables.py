@@ -17,6 +17,7 @@ from audit.engine.metrics import decisions, scores
 from audit.engine.metrics.sample import Mean, Rate, Sample
 from audit.engine.scored import Scored, tabulate_scores
 from audit.registry import Metric, metrics
+from audit.result import group_name
 
 if TYPE_CHECKING:
     from audit.spec import AuditSpec
@@ -38,6 +39,7 @@ class Tables:
             for grouping in itertools.combinations(counts.attributes, size)
         )
         self._groups: dict[tuple[tuple[str, ...], tuple[str, ...]], Groups] = {}
+        self._largest: dict[tuple[str, ...], int] = {}
         self._scored: dict[tuple[str, ...], Scored] = {}
         self._samples: dict[tuple[str, tuple[str, ...], str], Sample] = {}
 
@@ -76,6 +78,14 @@ class Tables:
         if key not in self._groups:
             self._groups[key] = tabulate(self.cells(grouping), grouping, stratum)
         return self._groups[key]
+
+    def largest(self, grouping: tuple[str, ...]) -> int:
+        """The place of the group with the most rows, the first by name of several; missing values last."""
+        if grouping not in self._largest:
+            groups, rows = self.groups(grouping).groups, self.groups(grouping).rows
+            known = [i for i, group in enumerate(groups) if None not in group] or range(len(groups))
+            self._largest[grouping] = min(known, key=lambda i: (-rows[i], group_name(groups[i])))
+        return self._largest[grouping]
 
     def scored(self, grouping: tuple[str, ...]) -> Scored:
         """Score sums by group."""

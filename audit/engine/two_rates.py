@@ -74,7 +74,7 @@ class TwoRates(Normal):
         p1, p2 = self.x1 / self.n1, self.x2 / self.n2
         return np.asarray(np.nan_to_num(p1 - t * p2 if self.ratio else (p1 - p2) - t, nan=0.0))
 
-    def z(self, t: Array, side: float = 0.0) -> Array:
+    def z(self, t: Array, side: float | Array = 0.0) -> Array:
         """The score statistic at t; falls as t rises. `side` as in `score`."""
         finite = np.where(np.isinf(t), 1.0, t)
         counts = (self.x1, self.n1, self.x2, self.n2)
@@ -102,7 +102,17 @@ class TwoRates(Normal):
         limit = self._score_limit(-quantile(level, self.df), -1.0)
         return np.fmax(limit, self._guard_limit(level, upward=False))
 
-    def _score_limit(self, q: Array, side: float) -> Array:
+    def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
+        """As `Tails.interval`, both limits sought at once."""
+        half = np.asarray(alpha, dtype=float) / 2
+        q = np.broadcast_to(quantile(half, self.df), np.broadcast(half, self.x1).shape)
+        low, high = self._score_limit(np.stack([q, -q]), np.reshape([1.0, -1.0], (2, *[1] * q.ndim)))
+        return (
+            np.fmin(low, self._guard_limit(half, upward=True)),
+            np.fmax(high, self._guard_limit(half, upward=False)),
+        )
+
+    def _score_limit(self, q: Array, side: float | Array) -> Array:
         """The t at which z(t) = q; a ratio is sought on t/(1+t), which has both ends in reach."""
         ends = np.zeros_like(self.x1 + q) + (0.0 if self.ratio else -1.0), np.ones_like(self.x1 + q)
         near = self._near(q)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from audit.result import Comparison, Finding, Policy, Rule, Verdict, group_name
 
 BY_POINT = "by point, no error rate"
@@ -9,6 +11,7 @@ NAME_LIMIT = 80
 """Characters of a group's name in a sentence; the whole of it stands beside, as the finding's group."""
 
 
+@lru_cache(maxsize=256)
 def bound_words(lower: float | None, upper: float | None) -> str:
     """The allowed band in words.
 

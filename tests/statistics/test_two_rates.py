@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, getcontext
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,6 +61,17 @@ def statistic(x1, n1, x2, n2, t, kind):
     mu = v1 * (1 - 2 * p1) / n1**2 - k**3 * v2 * (1 - 2 * p2) / n2**2
     g, z0 = mu / (6 * v**1.5), s / v**0.5
     return z0 if abs(g) < 1e-9 else (-1 + max(0, 1 + 4 * g * (z0 + g)) ** 0.5) / (2 * g)
+
+
+@pytest.mark.parametrize("third", [0.0, 1e-12, -1e-9, 6e-9, 1e-7, -1e-5, 1e-3, 0.3])
+@pytest.mark.parametrize("contrast", [-2.3, -0.004, 0.0, 1.6448])
+def test_skewness_is_taken_out_without_losing_digits(contrast, third):
+    """Against the textbook formula in 60 digits: in doubles it cancels where the skewness is small."""
+    getcontext().prec = 60
+    z0, g = Decimal(contrast), Decimal(third) / 6
+    exact = (-1 + (1 + 4 * g * (z0 + g)).sqrt()) / (2 * g) if third else z0
+    found = float(score.standardise(np.array(contrast), np.array(1.0), np.array(third)))
+    assert found == pytest.approx(float(exact), rel=1e-14, abs=1e-15)
 
 
 @pytest.mark.parametrize("kind", ["difference", "ratio"])
