@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from audit.cli import asking, output, writing
+from audit.cli import asking, bundles, output, writing
 from audit.cli import project as shared
 from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.governance import applicability, export, facts, giving, readiness, team, tier
-from audit.governance.answers import ANSWERS, AnswerFile
+from audit.governance.answers import ANSWERS, AnswerFile, document_of
 from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
 from audit.governance.references import load_registry
 from audit.governance.register import TEMPLATE as HARMS
@@ -168,6 +168,33 @@ def _assessed(
 def _give(file: AnswerFile, item: Item, situation: Situation, project: Path, given: dict[str, Any]) -> None:
     giving.give(file, item, situation, project, given)
     output.echo(f"{item.id}: kept")
+
+
+@command.command("aia", short_help="Take over a score of Canada's impact assessment.")
+@click.option("--raw", type=int, required=True, help="The raw impact score, out of 167.")
+@click.option("--mitigation", type=int, required=True, help="The mitigation score, out of 77.")
+@click.option("--file", "source", metavar="PATH", help="The saved assessment, a file in the project.")
+@shared.options("project", "as_of", "by")
+def aia(raw: int, mitigation: int, source: str | None, project: Path, as_of: date | None, by: str) -> int:
+    """Take a score of the Algorithmic Impact Assessment (v1.0.1) into governance/tier.yaml.
+
+    Its level is the tier where the project's own questions are not answered, and raises it otherwise.
+
+    \b
+    Example:
+      harm-audit checklist aia --raw 84 --mitigation 62 --file aia.json --by "Ada Lovelace"
+    """
+    place = shared.need(project)
+    digest = document_of(source, project).get("sha256") if source else None
+    day = as_of or bundles.today()
+    taken = tier.imported(raw, mitigation, by=by, on=day, file=source, sha256=digest)
+    tier.keep(place / "tier.yaml", taken)
+    known = tier.load_tier(place / "tier.yaml")
+    output.echo(taken.words)
+    output.echo(f"{known.words}" if known else "")
+    asked = ", ".join(tier.load_questionnaire().duties.get(known.tier if known and known.tier else 0, {}))
+    output.echo(f"has to sign: {asked}")
+    return 0
 
 
 @command.command("serve", short_help="Answer in a browser on this machine.")

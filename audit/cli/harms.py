@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
-from audit.cli import asking, bundles, output
+from audit.cli import asking, bundles, harm_actions, output
 from audit.cli import project as shared
 from audit.cli.day import Day
+from audit.cli.harm_actions import book as _book
 from audit.errors import UsageError
 from audit.governance import readiness, seeding
 from audit.governance.harms import TREATMENTS, Harm, load_kinds
 from audit.governance.rating import LEVELS, SCALES, Rating
 from audit.governance.register import HARM_MOVES, Book
 
-FILE = "harms.yaml"
 STAGES = ("collecting data", "training", "using it", "after it is used")
 
 
@@ -303,12 +303,12 @@ def _move(project: Path, row_id: str, to: str, by: str, as_of: date | None, note
     return 0
 
 
-def _book(project: Path) -> Book:
-    return Book.open(shared.need(project) / FILE)
-
-
 def _split(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names:
         raise UsageError("nobody was named", hint="Give at least one group.")
     return names
+
+
+for _more in (harm_actions.action, harm_actions.effect, harm_actions.none):
+    command.add_command(_more)

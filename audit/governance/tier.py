@@ -6,11 +6,15 @@ stand in `checklists/tier.yaml`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 
+from ruamel.yaml.comments import CommentedMap
+
 from audit import resources
+from audit.errors import UsageError
 from audit.governance import yamlfile
 
 AIA_RAW_MAX = 167
@@ -53,6 +57,25 @@ class Questionnaire:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """A score of Canada's own assessment, as somebody took it over."""
+
+    raw: int
+    mitigation: int
+    total: int
+    level: int
+    by: str
+    at: date
+    file: str | None
+    sha256: str | None
+
+    @property
+    def words(self) -> str:
+        """Level and points in words."""
+        return f"level {self.level} by the imported assessment: {self.total} of {AIA_RAW_MAX} points"
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     """The tier of a project; `tier` is None until every question is answered."""
 
@@ -65,6 +88,7 @@ class Tier:
     unanswered: tuple[str, ...]
     agreed_by: str | None
     agreed_at: str | None
+    imported: Imported | None = None
 
 
 def score(raw: int, mitigation: int, raw_max: int, mitigation_max: int) -> tuple[int, int]:
@@ -133,8 +157,61 @@ def load_tier(path: Path, questionnaire: Questionnaire | None = None) -> Tier | 
     if answers is not None:
         answers.done()
     agreed_by, agreed_at = root.text("agreed_by"), root.day("agreed_at")
+    imported = _imported(root.entry("aia"))
     root.done()
-    return _tier(asked, raw, guards, agreed_by, str(agreed_at) if agreed_at else None)
+    own = _tier(asked, raw, guards, agreed_by, str(agreed_at) if agreed_at else None)
+    return own if imported is None else _raised(own, imported)
+
+
+def imported(
+    raw: int, mitigation: int, *, by: str, on: date, file: str | None = None, sha256: str | None = None
+) -> Imported:
+    """A score of the assessment, total and level computed; a UsageError where a count cannot be one.
+
+    >>> imported(84, 62, by="Ada", on=date(2026, 11, 22)).words
+    'level 2 by the imported assessment: 71 of 167 points'
+    """
+    for name, points, most in (("raw", raw, AIA_RAW_MAX), ("mitigation", mitigation, AIA_MITIGATION_MAX)):
+        if not 0 <= points <= most:
+            raise UsageError(f"{name} is {points}; it lies between 0 and {most}")
+    total, level = score(raw, mitigation, AIA_RAW_MAX, AIA_MITIGATION_MAX)
+    return Imported(raw, mitigation, total, level, by, on, file, sha256)
+
+
+def keep(path: Path, taken: Imported) -> bool:
+    """Write an imported score into tier.yaml, what stands there kept; True where the file was written."""
+    if path.exists():
+        document = yamlfile.load(path)
+    else:
+        document = yamlfile.Document(path, yamlfile.parse(template(load_questionnaire()), path), None)
+    row = {"raw": taken.raw, "mitigation": taken.mitigation, "by": taken.by, "at": taken.at}
+    row |= {key: value for key, value in (("file", taken.file), ("sha256", taken.sha256)) if value}
+    document.data["aia"] = CommentedMap(row)
+    return document.save()
+
+
+def _imported(entry: yamlfile.Entry | None) -> Imported | None:
+    if entry is None:
+        return None
+    raw, mitigation = entry.integer("raw", 0, AIA_RAW_MAX), entry.integer("mitigation", 0, AIA_MITIGATION_MAX)
+    at = entry.day("at")
+    if raw is None or mitigation is None or at is None:
+        raise entry.fail("an imported score needs raw, mitigation, by and at")
+    taken = imported(
+        raw, mitigation, by=entry.need("by"), on=at, file=entry.text("file"), sha256=entry.text("sha256")
+    )
+    entry.done()
+    return taken
+
+
+def _raised(own: Tier, taken: Imported) -> Tier:
+    """The higher of the two counts; the imported one alone where the own questions are not answered."""
+    if own.tier is None:
+        return replace(own, tier=taken.level, words=f"tier {taken.level}, {taken.words}", imported=taken)
+    words = f"{own.words}; {taken.words}"
+    if taken.level > own.tier:
+        words = f"tier {taken.level}, {taken.words}; the own questions gave {own.words}"
+    return replace(own, tier=max(own.tier, taken.level), words=words, imported=taken)
 
 
 _Given = list[tuple[Question, Option | None]]

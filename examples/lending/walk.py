@@ -158,16 +158,26 @@ def own_and_plan(folder: Path) -> list[str]:
         harm_audit(folder, 0, "harms", "own", harm, *named)
         harm_audit(folder, 0, "harms", "rate", harm, *_rating(4, 4, "good payers are refused credit"))
         harm_audit(folder, 0, "harms", "move", harm, "treating", "--by", "Ada Lovelace")
-    book = Book.open(folder / "governance" / "harms.yaml")
-    plan = "train without the area index, which stands for race"
-    action = book.add_action("feature", plan, tuple(harms), by="Ada Lovelace", on=TODAY)
-    book.set(action.id, owner="Ada Lovelace", approver="Grace Hopper", due=SOON)
+    plan = ("--type", "feature", "--what", "train without the area index, which stands for race")
+    people = (
+        "--owner",
+        "Ada Lovelace",
+        "--approver",
+        "Grace Hopper",
+        "--due",
+        str(SOON),
+        "--by",
+        "Ada Lovelace",
+    )
+    harm_audit(folder, 0, "harms", "action", *harms, *plan, *people)
     for step in ("approved", "in_progress"):
-        book.move(action.id, step, by="Grace Hopper", on=TODAY)
+        harm_audit(folder, 0, "harms", "move", "A-001", step, "--by", "Grace Hopper")
+    register = Book.open(folder / "governance" / "harms.yaml").register
+    seen = {code.split(".")[0] for harm in register.harms for code in harm.taxonomy}
+    looked = ("--because", "walked through with the branch staff", "--by", "Ada Lovelace")
     for theme in dict.fromkeys(kind.theme for kind in load_kinds()):
-        if not any(code.startswith(f"{theme}.") for h in book.register.harms for code in h.taxonomy):
-            book.found_nothing(theme, "walked through with the branch staff", "Ada Lovelace")
-    book.save()
+        if theme not in seen:
+            harm_audit(folder, 0, "harms", "none", theme, *looked)
     return harms
 
 
@@ -189,11 +199,11 @@ def verify_action(
     """The action's effect: the worst gap before less the worst after, and the least and most it can be."""
     delta, low, high = before[0] - after[0], before[1] - after[2], before[2] - after[1]
     print(f"The worst gap fell by {delta:.3f} ({low:.3f} to {high:.3f}).", flush=True)
-    book = Book.open(folder / "governance" / "harms.yaml")
-    effect = {"delta": round(delta, 4), "low": round(low, 4), "high": round(high, 4)}
-    book.set("A-001", effect=effect, result="the same applicants, audited again")
-    book.move("A-001", "implemented", by="Ada Lovelace", on=TODAY)
-    book.save()
+    measured = [word for name, value in (("delta", delta), ("low", low), ("high", high))
+                for word in (f"--{name}", f"{value:.4f}")]  # fmt: skip
+    where = ("--result", "the same applicants, audited again", "--by", "Ada Lovelace")
+    harm_audit(folder, 0, "harms", "effect", "A-001", *measured, *where)
+    harm_audit(folder, 0, "harms", "move", "A-001", "implemented", "--by", "Ada Lovelace")
     harm_audit(folder, 0, "harms", "move", "A-001", "verified", "--by", "Grace Hopper")
 
 
