@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 
 from audit import codec
 from audit.cli import output, writing
+from audit.cli.estimator import open_estimator
 from audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def _refit(why: Any, frame: Any, options: dict[str, Any], *, quiet: bool) -> Any
         raise UsageError("--model needs --group and --bound", hint="Add both, or leave --model out.")
     with output.progress("Fitting", quiet=quiet):
         return why.refit(
-            _model(options["model"]),
+            open_estimator(options["model"]),
             frame,
             features=options["features"],
             label=options["label"],
@@ -105,24 +104,6 @@ def _refit(why: Any, frame: Any, options: dict[str, Any], *, quiet: bool) -> Any
             cache=options["resume"],
             n_jobs=options["jobs"],
         )
-
-
-def _model(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise UsageError(f"{name!r} is not MODULE:NAME", where="--model", hint="For example training:model.")
-    sys.path.insert(0, os.getcwd())
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(
-            str(error), where="--model", hint="The module is looked for in this folder."
-        ) from error
-    made = callable(found) and (isinstance(found, type) or not hasattr(found, "fit"))
-    model = found() if made else found
-    if not hasattr(model, "fit") or not hasattr(model, "predict"):
-        raise UsageError(f"{name} has no fit and predict", where="--model")
-    return model
 
 
 def _tell(found: Why, out: Path | None) -> None:

@@ -37,6 +37,7 @@ COMMANDS = {
     "slices": "Find where the errors sit, and test it on other people.",
     "diagnose": "Say why a group's error is high: bias, variance, mismatch, noise.",
     "augment-check": "Say whether added rows are like the test rows.",
+    "mitigate": "Try remedies on equal terms, and say what each did.",
     "monitor": "Watch the released system against its audited bundle.",
     "metrics": "List the metrics and named comparisons.",
     "explain": "Say what a metric means and what it cannot see.",

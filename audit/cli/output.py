@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -191,3 +191,33 @@ def progress(what: str, *, quiet: bool) -> Iterator[None]:
             stopped.append(True)
             for spinner in spinners:
                 spinner.stop()
+
+
+@contextmanager
+def counted(what: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """Tell how far a long work is: a bar on a terminal, elsewhere a line at each tenth, on stderr.
+
+    Gives a function to call with what is done, what there is in all, and what is at hand.
+    """
+    if quiet or sys.stderr is None:
+        yield lambda done, whole, now: None
+        return
+    if not sys.stderr.isatty():
+        told: list[int] = [0]
+
+        def line(done: int, whole: int, now: str) -> None:
+            tenth = 10 * done // max(1, whole)
+            if tenth > told[0]:
+                told[0] = tenth
+                echo(f"{what} … {done} of {whole}", err=True)
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, whole, now: bar.update(
+            task, completed=done, total=whole, description=f"{what}: {now}"
+        )
