@@ -49,6 +49,13 @@ def needs_postgres() -> Path:
     return newest.parent
 
 
+def needs_promtool() -> str:
+    """The path of Prometheus' promtool, which the package `prometheus` brings."""
+    if found := shutil.which("promtool"):
+        return found
+    missing("no promtool on this machine")
+
+
 def needs_java() -> None:
     """A Java that Spark can start."""
     home = os.environ.get("JAVA_HOME")

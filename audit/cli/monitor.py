@@ -128,15 +128,19 @@ def check(
         frozen = watch.frozen
         taken = watch.ingest()
         found = watch.evaluate()
-        importlib.import_module("audit.monitor.follow").follow(watch, found)
+        follow: Any = importlib.import_module("audit.monitor.follow")
+        problems = [*taken.problems, *follow.follow(watch, found)]
+        untold = follow.deliver(watch)[1]
+    if untold:
+        problems.append(f"{untold} messages were not taken by their sinks; the next check tries again")
     if as_json:
-        output.echo_json({**monitor_words.document(found), "problems": taken.problems})
+        output.echo_json({**monitor_words.document(found), "problems": problems})
     else:
         monitor_words.tell(found, frozen, quiet=quiet)
-    for problem in taken.problems:
+    for problem in problems:
         output.error(problem)
     code = _exit(found, on_inconclusive)
-    return 4 if taken.problems and code in (0, 3) else code
+    return 4 if problems and code in (0, 3) else code
 
 
 def _exit(found: Evaluation, on_inconclusive: str) -> int:

@@ -17,6 +17,7 @@ from audit.errors import UsageError
 from audit.monitor import schema
 from audit.monitor.judge import Assessment
 from audit.monitor.ledger import Ledger, take_turns
+from audit.registry import lookup
 from audit.result import group_name
 
 KINDS = {
@@ -204,7 +205,8 @@ def _words(one: Assessment, say: Callable[[int], str]) -> str:
         stream.reference, stream.reference
     )
     since = "" if one.since is None else f" since {say(one.since)}"
+    who = f"{stream.attribute}={group_name((stream.group,))}"
     return (
-        f"{stream.metric}, {stream.attribute}={group_name((stream.group,))} against {against}: "
-        f"{stream.comparison} {value}{limits}, evidence of a breach{since}"
+        f"{lookup(stream.metric).title} of {who} against {against}: {stream.comparison} "
+        f"{value}{limits}, evidence of a breach{since}"
     )

@@ -38,19 +38,19 @@ def read_http(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:
     lower = {name.lower(): value for name, value in headers.items()}
     kind = lower.get("content-type", "").split(";")[0].strip().lower()
     if kind == "application/cloudevents-batch+json":
-        found = _json(body)
+        found = read_json(body)
         if not isinstance(found, list):
             raise DataError("a batch of CloudEvents is a JSON array")
         return [_structured(event) for event in _limited(found)]
     if kind == "application/cloudevents+json":
-        return [_structured(_json(body))]
+        return [_structured(read_json(body))]
     context = {name[3:]: value for name, value in lower.items() if name.startswith("ce-")}
     if not {"id", "type", "source"} <= context.keys():
         raise DataError(
             "neither a CloudEvent nor a batch of them",
             hint="Send ce-id, ce-type and ce-source, or content-type application/cloudevents+json.",
         )
-    return [CloudEvent(context, _json(body))]
+    return [CloudEvent(context, read_json(body))]
 
 
 def _structured(event: Any) -> CloudEvent:
@@ -62,7 +62,8 @@ def _structured(event: Any) -> CloudEvent:
     return CloudEvent(attributes, event.get("data"))
 
 
-def _json(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
+    """The JSON of a body, no deeper than `DEPTH` and without NaN; else a DataError."""
     try:
         found = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

@@ -69,8 +69,8 @@ class Evaluation:
         return EXIT_CODES[self.verdict]
 
     def open_alarms(self) -> tuple[Alarm, ...]:
-        """Alarms that are not closed, the newest first."""
-        return tuple(a for a in reversed(self.alarms) if not a.closed)
+        """Alarms that are not closed, the gravest first."""
+        return tuple(sorted((a for a in self.alarms if not a.closed), key=gravity))
 
 
 def evaluate(
@@ -181,12 +181,12 @@ def decide(
     waived = {alarm.subject for alarm in live if alarm.state(now) == "waived"}
     burning = [alarm for alarm in live if alarm.subject not in waived]
     broken = [alarm for alarm in burning if alarm.kind == "disparity"]
-    broken.sort(key=lambda alarm: (DECIDING.index(alarm.severity), -_evidence(alarm), alarm.id))
+    broken.sort(key=gravity)
     if broken:
         more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
-        return Verdict.VIOLATION, f"alarm {broken[0].id}: {broken[0].words}{more}"
+        return Verdict.VIOLATION, f"{broken[0].words} (alarm {broken[0].id}){more}"
     if burning:
-        return Verdict.INCONCLUSIVE, f"alarm {burning[0].id}: {burning[0].words}"
+        return Verdict.INCONCLUSIVE, f"{burning[0].words} (alarm {burning[0].id})"
     deciding = [one for one in found if one.stream.severity in DECIDING and one.stream.id not in waived]
     hidden = [one for one in deciding if one.stream.id in unknowable]
     if hidden:
@@ -201,10 +201,13 @@ def decide(
     return Verdict.PASS, f"evidence that all {len(deciding)} streams lie inside their bounds"
 
 
-def _evidence(alarm: Alarm) -> float:
-    """ln of the detector when the alarm was opened."""
+def gravity(alarm: Alarm) -> tuple[int, bool, float, str]:
+    """Sorts alarms: by severity, disparities before silences, then by the evidence when they were opened."""
+    rank = ("blocker", "major", "minor")
     found = alarm.entries[0].facts.get("log_detector")
-    return float(found) if isinstance(found, (int, float)) else 0.0
+    evidence = float(found) if isinstance(found, (int, float)) else 0.0
+    severity = rank.index(alarm.severity) if alarm.severity in rank else len(rank)
+    return severity, alarm.kind != "disparity", -evidence, alarm.id
 
 
 class _Place:

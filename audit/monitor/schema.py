@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from audit.errors import DataError
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -108,7 +108,25 @@ alarm_entry = Table(
     Column("entry", Text, nullable=False),
 )
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sink", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+)
+
+
+def _add_deliveries(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[delivery])
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_deliveries}
 """From version v to v + 1; each runs once, in the transaction that raises the version."""
 
 

@@ -2,83 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import random
-
 import pytest
 
-import audit
-from audit import bundle, codec
 from audit.errors import UsageError
 from audit.monitor import acts, alarms
 from audit.monitor.frozen import freeze
 from audit.monitor.watch import Watch
-from audit.result import AuditResult, Verdict
+from audit.result import Verdict
 from audit.spec import load
-from tests.monitor.log import DAY, START, iso
-
-SPEC = """
-system: {name: credit, outcome: favourable}
-data:
-  source: test.csv
-  columns: {id: loan, label: repaid, prediction: approved, time: at, cluster: customer}
-  positive: 1
-  attributes: {sex: {}, region: {}}
-policy:
-  rules:
-    - {id: approvals, metric: selection_rate, comparison: difference, at_most: 0.05}
-    - {id: opportunity, metric: equal_opportunity, at_most: 0.2, severity: minor}
-monitor: {window: 1d, grace: 1h, tolerance: 0.06, label_lag: 2d, events: logs}
-"""
+from tests.monitor.log import DAY, START
+from tests.monitor.project import make_project, opened, write_days
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A spec, its bundle and its folder of events."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "audit.yaml").write_text(SPEC)
-    rng = random.Random(4)
-    rows = [
-        f"{i},{rng.choice('FM')},{rng.choice('NS')},{int(rng.random() < 0.4)},{int(rng.random() < 0.7)},{i},x"
-        for i in range(20_000)
-    ]
-    (folder / "test.csv").write_text("\n".join(["loan,sex,region,approved,repaid,customer,at", *rows]))
-    audit.run(folder / "audit.yaml", out=folder / "evidence")
-    return folder
-
-
-def opened(project, tmp_path, events=True):
-    watch = Watch(
-        load(project / "audit.yaml"), ledger=f"sqlite:///{tmp_path}/ledger.db", events=tmp_path / "logs"
-    )
-    (tmp_path / "logs").mkdir(exist_ok=True)
-    found = bundle.read(project / "evidence")
-    result = codec.loads(AuditResult, found.audit_json, where="evidence")
-    freeze(watch.ledger, result, found.audit_json, found.id, watch.settings, now=START)
-    return Watch(
-        load(project / "audit.yaml"), ledger=f"sqlite:///{tmp_path}/ledger.db", events=tmp_path / "logs"
-    )
-
-
-def write_days(folder, days, *, per_day=400, first=0, rate=lambda day, sex: 0.4, labels=True, regions="NS"):
-    rng = random.Random(first + 7)
-    for day in range(first, first + days):
-        lines = []
-        for i in range(per_day):
-            sex, name = rng.choice("FM"), f"{day}-{i}"
-            at = iso(START + day * DAY + rng.randrange(DAY))
-            event = {
-                "loan": name,
-                "at": at,
-                "customer": f"c{name}",
-                "sex": sex,
-                "region": rng.choice(regions),
-                "approved": int(rng.random() < rate(day, sex)),
-            }
-            lines.append(json.dumps(event))
-            if labels:
-                lines.append(json.dumps({"loan": name, "repaid": int(rng.random() < 0.7), "label_time": at}))
-        (folder / f"{day:04d}.jsonl").write_text("\n".join(lines) + "\n")
+    return make_project(tmp_path_factory.mktemp("project"))
 
 
 def test_without_a_baseline_it_says_what_to_type(project, tmp_path):
@@ -98,10 +36,10 @@ def test_nothing_received_is_inconclusive_and_then_an_alarm(project, tmp_path):
 
 def test_equal_treatment_becomes_a_pass_by_evidence(project, tmp_path):
     watch = opened(project, tmp_path)
-    write_days(tmp_path / "logs", 20, per_day=1_500)
+    write_days(tmp_path / "logs", 10, per_day=2_000)
     assert watch.ingest(whole=True).problems == []
-    found = watch.evaluate(now=START + 20 * DAY + 7_200)
-    assert found.alarms == ()
+    found = watch.evaluate(now=START + 11 * DAY + 5_000)
+    assert found.open_alarms() == ()
     assert found.verdict is Verdict.PASS, found.why
 
 

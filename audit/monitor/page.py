@@ -1,0 +1,257 @@
+"""The dashboard: an evaluation as one page, whole without script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+import jinja2
+
+import audit
+from audit import resources
+from audit.monitor import outbox, plots
+from audit.monitor.alarms import Alarm
+from audit.monitor.closing import LAG_BUCKETS
+from audit.monitor.decompose import Change
+from audit.monitor.evaluation import Evaluation
+from audit.monitor.events import REASONS
+from audit.monitor.exporter import suppressed
+from audit.monitor.judge import Assessment
+from audit.monitor.plots import Plot
+from audit.monitor.series import series
+from audit.monitor.watch import Watch
+from audit.report import html, words
+from audit.report.numbers import decimals, figure, interval
+from audit.result import group_name
+
+DRAWN = 12
+"""Streams that are drawn; the table has them all."""
+STATES = {
+    "alarm": ("violation", "Alarm"),
+    "fine": ("pass", "Inside"),
+    "open": ("inconclusive", "Open"),
+    "no data": ("inconclusive", "No data"),
+    "hidden": ("inconclusive", "Withheld"),
+    "unknowable": ("inconclusive", "Not identifiable"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stream, in words."""
+
+    anchor: str
+    metric: str
+    attribute: str
+    group: str
+    against: str
+    state: str
+    mark: str
+    value: str
+    limits: str
+    bounds: str
+    evidence: str
+    line: str
+    rows: int
+    why: str
+    since: str
+    change: str
+    plots: tuple[Plot, ...] = ()
+
+
+@dataclass(frozen=True)
+class AlarmRow:
+    """One alarm, in words."""
+
+    id: str
+    state: str
+    severity: str
+    kind: str
+    words: str
+    opened: str
+    log: tuple[str, ...]
+    change: str
+
+
+def render(found: Evaluation | None, watch: Watch, problems: Sequence[str]) -> str:
+    """The page; before the first evaluation it says that there is none."""
+    view = {
+        "system": watch.frozen.result.system,
+        "bundle": watch.frozen.bundle_id,
+        "problems": list(problems),
+        "every": watch.every,
+        "version": audit.__version__,
+        "found": found,
+    }
+    if found is not None:
+        shown = _ranked(found)
+        rows = [_row(one, found, number) for number, one in enumerate(shown)]
+        view |= {
+            "verdict": found.verdict.value,
+            "why": found.why,
+            "at": moment(found.at),
+            "alarms": [_alarm(alarm, found) for alarm in found.open_alarms()],
+            "closed_alarms": sum(alarm.closed for alarm in found.alarms),
+            "rows": rows,
+            "drawn": [row for row in rows if row.plots],
+            "ledger": _ledger(found),
+            "coverage": _coverage(found),
+            "lags": _lags(found),
+            "sinks": sorted(outbox.states(watch.ledger).items()),
+            "not_watched": found.frozen.plan.not_watched,
+        }
+    return _environment().get_template("dashboard.html").render(view)
+
+
+@cache
+def script() -> str:
+    """The script that renews the page; without it the browser reloads the page as a whole."""
+    return (resources.templates() / "monitor" / "dashboard.js").read_text(encoding="utf-8")
+
+
+def moment(at: int) -> str:
+    """A time in UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = html.environment_of("monitor", "report")
+    environment.globals.update(words=words.words(), style=html.style)
+    return environment
+
+
+def _ranked(found: Evaluation) -> list[Assessment]:
+    """Alarms first, then by evidence; what is fine comes last."""
+    order = {"alarm": 0, "open": 1, "fine": 2, "no data": 3}
+    return sorted(
+        found.assessments,
+        key=lambda one: (order[one.state], -(one.log_detector or -1e9), one.stream.id),
+    )
+
+
+def _row(one: Assessment, found: Evaluation, number: int) -> Row:
+    stream, places = one.stream, decimals(one.low, one.high)
+    hidden, why = suppressed(one, found), found.unknowable.get(stream.id)
+    state = "hidden" if hidden and one.rows else "unknowable" if why else one.state
+    mark, word = STATES[state]
+    silent = state in ("hidden", "unknowable")
+    against = {"baseline": "its audited rate", "bound": "the policy's bound"}.get(stream.reference)
+    draw = number < DRAWN and not silent and one.rows > 0
+    return Row(
+        anchor=f"s{number}",
+        metric=words.title(stream.metric),
+        attribute=stream.attribute,
+        group=group_name((stream.group,)),
+        against=against or stream.reference,
+        state=word,
+        mark=mark,
+        value="" if silent else "none" if one.value is None else figure(one.value, places),
+        limits=""
+        if silent or (one.low is None and one.high is None)
+        else interval(one.low, one.high, places),
+        bounds=interval(stream.lower, stream.upper, 3),
+        evidence="" if silent or one.log_detector is None else figure(max(0.0, one.log_detector), 1),
+        line=figure(one.line, 1),
+        rows=0 if hidden else one.rows,
+        why="withheld: the group is small" if hidden and one.rows else why or one.why or "",
+        since="" if one.since is None or one.alarm is None else found.settings.window_name(one.since),
+        change=_change(found.changes.get(stream.id)),
+        plots=_plots(one, found) if draw else (),
+    )
+
+
+def _plots(one: Assessment, found: Evaluation) -> tuple[Plot, ...]:
+    points = series(one, found.tables, found.settings.false_alarms)
+    if not points:
+        return ()
+    stream, say = one.stream, found.settings.window_name
+    places = decimals(one.low, one.high)
+    bounds = [
+        (b, name)
+        for b, name in ((stream.lower, "lower bound"), (stream.upper, "upper bound"))
+        if b is not None
+    ]
+    name = f"{words.title(stream.metric)}, {stream.attribute} {group_name((stream.group,))}"
+    value = "none" if one.value is None else figure(one.value, places)
+    said = f"{name}: {stream.comparison} over time; now {value}, limits {interval(one.low, one.high, places)}"
+    now = 0.0 if one.log_detector is None else max(0.0, one.log_detector)
+    weighed = f"{name}: evidence over time; now {now:.1f}, the alarm line is {one.line:.1f}"
+    return (
+        plots.estimate(points, bounds, say, said),
+        plots.evidence(points, one.line, say, weighed),
+    )
+
+
+def _change(change: Change | None) -> str:
+    if change is None or change.total is None or change.mix is None or change.within is None:
+        return ""
+    parts = (_signed(part) for part in (change.total, change.mix, change.within))
+    return "{} since the audit: {} by another mix of people, {} by other outcomes for the same".format(*parts)
+
+
+def _signed(value: float) -> str:
+    return ("+" if value >= 0 else "") + figure(value, 3)
+
+
+def _alarm(alarm: Alarm, found: Evaluation) -> AlarmRow:
+    log = tuple(
+        f"{moment(e.at)}: {e.action} by {e.by}"
+        + (f" until {moment(e.until)}" if e.until else "")
+        + (f": {e.reason}" if e.reason else "")
+        for e in alarm.entries
+    )
+    hidden = any(one.stream.id == alarm.subject and suppressed(one, found) for one in found.assessments)
+    return AlarmRow(
+        alarm.id,
+        alarm.state(found.at),
+        alarm.severity,
+        alarm.kind.replace("_", " "),
+        f"{alarm.subject}: figures withheld, the group is small" if hidden else alarm.words,
+        moment(alarm.opened_at),
+        log,
+        _change(found.changes.get(alarm.subject)),
+    )
+
+
+def _ledger(found: Evaluation) -> dict[str, object]:
+    t = found.tallies
+    rejected = {name[9:]: n for name, n in t.items() if name.startswith("rejected.") and n}
+    return {
+        "received": t.get("received", 0),
+        "accepted": t.get("accepted", 0),
+        "duplicate": t.get("duplicate", 0),
+        "rejected": sum(rejected.values()),
+        "reasons": [
+            (REASONS.get(name, name), n) for name, n in sorted(rejected.items(), key=lambda i: -i[1])
+        ],
+        "late_predictions": t.get("late.predictions", 0),
+        "late_labels": t.get("late.labels", 0),
+        "labels": t.get("labels", 0),
+        "unmatched": t.get("labels.unmatched", 0),
+        "closed": [
+            (cohort, found.settings.window_name(w)) for cohort, w in found.closed.items() if w is not None
+        ],
+    }
+
+
+def _coverage(found: Evaluation) -> list[tuple[str, str, int, int, float]]:
+    least = found.frozen.result.policy.suppress_below or 1
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for one in found.coverage:
+        key = (one.attribute, group_name((one.group,)))
+        rows, labelled = counts.get(key, (0, 0))
+        counts[key] = (rows + one.rows, labelled + one.labelled)
+    return [(*key, n, k, k / n) for key, (n, k) in sorted(counts.items()) if n >= least]
+
+
+def _lags(found: Evaluation) -> list[tuple[str, int]]:
+    totals = [sum(column) for column in zip(*found.lags.values(), strict=True)]
+    names = [f"up to {_duration(edge)}" for edge in LAG_BUCKETS] + [f"over {_duration(LAG_BUCKETS[-1])}"]
+    return list(zip(names, totals, strict=True)) if totals else []
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // 86_400} days" if seconds >= 86_400 else f"{seconds // 3_600} hours"
