@@ -215,12 +215,12 @@ def _separation(
         if len(np.unique(keys)) < _FOLDS:
             return Separation(None, None, None, f"the added rows come from {len(np.unique(keys))} rows only")
     score = cross_val_predict(model, X, y, groups=groups, cv=folds, method="predict_proba")[:, 1]
-    auc, error = _auc(score[y == 1], score[y == 0])
+    auc, error = delong(score[y == 1], score[y == 0])
     half = float(stats.norm.isf(alpha / 2)) * error
     return Separation(auc, max(0.0, auc - half), min(1.0, auc + half), None)
 
 
-def _auc(positive: npt.NDArray[np.float64], negative: npt.NDArray[np.float64]) -> tuple[float, float]:
+def delong(positive: npt.NDArray[np.float64], negative: npt.NDArray[np.float64]) -> tuple[float, float]:
     """The AUC with ties counted half, and DeLong's standard error."""
     ranks = stats.rankdata(np.concatenate([positive, negative]))
     m, n = len(positive), len(negative)

@@ -17,10 +17,12 @@ from audit.errors import DataError, UsageError
 
 SAMPLE = 20_000
 SCHEMA_FILE = "audit.schema.json"
+_TYPES = "ignore_errors=true, auto_type_candidates=['BIGINT', 'DOUBLE', 'VARCHAR']"
+"""Numbers or text: the audit compares `yes` and `no` as they are written, not as true and false."""
 READERS = {
-    ".csv": "read_csv(?, ignore_errors=true)",
-    ".tsv": "read_csv(?, delim='\t', ignore_errors=true)",
-    ".txt": "read_csv(?, ignore_errors=true)",
+    ".csv": f"read_csv(?, {_TYPES})",
+    ".tsv": f"read_csv(?, delim='\t', {_TYPES})",
+    ".txt": f"read_csv(?, {_TYPES})",
     ".parquet": "read_parquet(?)",
     ".pq": "read_parquet(?)",
     ".json": "read_json(?)",

@@ -65,7 +65,7 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     expressions: dict[str, Any] = {}
     for index, (name, item) in enumerate(data.attributes.items()):
         held = table[item.column or name]
-        expressions[f"a{index}"] = _binned(held, item.bins, name) if item.bins else held
+        expressions[f"a{index}"] = binned(held, item.bins, name) if item.bins else held
     for index, name in enumerate(data.control):
         expressions[f"c{index}"] = table[name]
     if columns.label:
@@ -149,7 +149,7 @@ def _number(table: ir.Table, name: str) -> Any:
     return column.cast("float64")
 
 
-def _binned(column: Any, bins: tuple[float, ...], name: str) -> Any:
+def binned(column: Any, bins: tuple[float, ...], name: str) -> Any:
     if not column.type().is_numeric():
         raise DataError(
             f"attribute {name!r} has bins, and its column holds {column.type()}",

@@ -71,9 +71,10 @@ class Source:
             )
 
 
-def open_source(spec: AuditSpec, *, frame: Any = None) -> Source:
+def open_source(spec: AuditSpec, *, frame: Any = None, every_column: bool = False) -> Source:
     """The spec's source as one Ibis table, its `filter` not yet applied, its `join` done; to be closed.
 
+    Of a text file only the columns that an audit needs are loaded, or else `every_column`.
     Errors: UsageError where there is no such file, table or column; DataError where the content
     cannot be read.
     """
@@ -88,7 +89,8 @@ def open_source(spec: AuditSpec, *, frame: Any = None) -> Source:
         located = data.resolved_source()
         assert located is not None
         with reading(redact(data.source)):
-            source = _database(spec, located) if "://" in located else _file(spec, located)
+            is_url = "://" in located
+            source = _database(spec, located) if is_url else _file(spec, located, every_column)
     with _closed_on_error(source.close):
         return _joined(spec, source)
 
@@ -102,7 +104,7 @@ def _closed_on_error(close: Callable[[], None]) -> Iterator[None]:
         raise
 
 
-def _file(spec: AuditSpec, located: str) -> Source:
+def _file(spec: AuditSpec, located: str, every_column: bool) -> Source:
     paths = _paths(spec.base, located)
     suffixes = [suffix.lower() for suffix in paths[0].suffixes[-2:]]
     kind = suffixes[-1] if suffixes else ""
@@ -128,7 +130,7 @@ def _file(spec: AuditSpec, located: str) -> Source:
         elif kind in _ARROW:
             table, name = feather_table(connection, names), "arrow"
         elif kind in _TEXT:
-            text = load_text(connection, spec, paths, _TEXT[kind])
+            text = load_text(connection, spec, paths, _TEXT[kind], every_column=every_column)
             table, rejected, lines, notes, name = text.table, text.rejected, text.lines, text.notes, "csv"
         else:
             raise UsageError(

@@ -87,14 +87,21 @@ def _columns(paths: tuple[Path, ...], separator: str | None) -> tuple[list[str],
 
 
 def load_text(
-    connection: Any, spec: AuditSpec, paths: tuple[Path, ...], separator: str | None, *, name: str = "staging"
+    connection: Any,
+    spec: AuditSpec,
+    paths: tuple[Path, ...],
+    separator: str | None,
+    *,
+    name: str = "staging",
+    every_column: bool = False,
 ) -> TextTable:
     """The columns that are needed, loaded once: a rejected line is then the same for every aggregate.
 
     `name` is the place in the connection that the rows are loaded to.
     """
     names, separator, notes = _columns(paths, separator)
-    wanted = [name for name in names if name in _needed(spec)] if not _open_ended(spec) else names
+    whole = every_column or _open_ended(spec)
+    wanted = names if whole else [name for name in names if name in _needed(spec)]
     types = _types(spec, names)
     files = "[" + ", ".join(_literal(str(path)) for path in paths) + "]"
     columns = "{" + ", ".join(f"{_literal(name)}: '{kind}'" for name, kind in types.items()) + "}"

@@ -7,6 +7,7 @@ from audit.spec.model import Attribute, Columns, Data, Join, Policy, RuleSpec, S
 from audit.spec.problems import CollectedSpecError
 from audit.spec.schema import spec_schema
 from audit.spec.secrets import redact
+from audit.spec.table import of_table
 
 __all__ = [
     "Attribute",
@@ -21,6 +22,7 @@ __all__ = [
     "WaiverSpec",
     "from_dict",
     "load",
+    "of_table",
     "redact",
     "resolve_rules",
     "spec_schema",
