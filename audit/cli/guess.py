@@ -46,6 +46,8 @@ PREDICTIONS = [
 SCORES = ["score", "scores", "prob", "probability", "proba", "p", "risk", "likelihood", "decile"]
 WEIGHTS = ["weight", "weights", "w", "fnlwgt", "perwt", "pweight"]
 COUNTS = ["count", "counts", "n", "freq", "frequency"]
+MOST_COUNTED = 5_000
+"""A table of counts has few rows: more are people, and a column called `priors_count` is of each one."""
 CLUSTERS = ["person", "customer", "patient", "applicant", "household"]
 ATTRIBUTES = {
     "sex": "sex",
@@ -98,6 +100,8 @@ class Column:
     """Whether all its numbers are whole."""
     values: tuple[str, ...]
     """Its most frequent values as text."""
+    counts_rows: bool = False
+    """Whether the other columns are a table of few rows, each a combination of its own, as of counts."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,8 @@ class Guess:
     threshold: float | None = None
     bins: dict[str, tuple[int, ...]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unit_score: bool = False
+    """Whether the scores lie between 0 and 1."""
 
 
 def words_of(name: str) -> list[str]:
@@ -139,7 +145,7 @@ def guess(columns: Sequence[Column]) -> Guess:
     take("score", SCORES, lambda c: c.numeric and c.distinct > 2)
     take("label", LABELS, lambda c: c.distinct == 2)
     take("weight", WEIGHTS, lambda c: c.numeric and (c.low or 0) >= 0)
-    take("count", COUNTS, lambda c: c.numeric and c.whole and (c.low or 0) >= 0)
+    take("count", COUNTS, lambda c: c.counts_rows and c.numeric and c.whole and (c.low or 0) >= 0)
     take("cluster", CLUSTERS, lambda c: "id" in words_of(c.name) and c.distinct < c.rows)
     take("id", ["id"], lambda c: c.distinct == c.rows)
     for column in columns:
@@ -186,8 +192,10 @@ def _positives(found: Guess, columns: dict[str, Column]) -> None:
 
 def _gaps(found: Guess, columns: Sequence[Column], taken: set[str]) -> None:
     score = next((c for c in columns if c.name == found.roles.get("score")), None)
+    unit = score is not None and score.low is not None and score.high is not None
+    unit = unit and score is not None and (score.low or 0.0) >= 0 and (score.high or 0.0) <= 1
+    found.unit_score = unit
     if "prediction" not in found.roles and score is not None:
-        unit = score.low is not None and score.high is not None and score.low >= 0 and score.high <= 1
         found.threshold = 0.5 if unit else None
         found.notes.append(
             f"No column looks like a decision; scores of at least the threshold count as positive: "

@@ -6,13 +6,14 @@ import importlib
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from audit.cli import output, writing
-from audit.cli.guess import Column, Guess, guess
+from audit.cli.guess import COUNTS, MOST_COUNTED, Column, Guess, guess, words_of
 from audit.errors import DataError, UsageError
 
 SAMPLE = 20_000
@@ -80,7 +81,11 @@ def look(path: Path) -> list[Column]:
         with duckdb.connect(config=settings) as connection:
             _sample(connection, path)
             described = connection.execute("DESCRIBE sample").fetchall()
-            columns = [_column(connection, name, kind) for name, kind, *_ in described]
+            names = [name for name, *_ in described]
+            columns = [
+                replace(column, counts_rows=_counts_rows(connection, column, names))
+                for column in (_column(connection, name, kind) for name, kind, *_ in described)
+            ]
     except (duckdb.Error, OSError, ValueError) as error:
         raise DataError(
             f"could not be read: {output.one_line(str(error))}",
@@ -113,8 +118,25 @@ def _sample(connection: Any, path: Path) -> None:
     )
 
 
+def _counts_rows(connection: Any, column: Column, names: list[str]) -> bool:
+    """Whether the rows without this column look like a table of counts: few, and no two of them alike."""
+    others = [_quoted_name(name) for name in names if name != column.name]
+    if not others or not set(words_of(column.name)) & set(COUNTS):
+        return False
+    keys = ", ".join(others)
+    most = ", ".join(f"count(DISTINCT {name})" for name in others)
+    (rows,) = connection.execute("SELECT count(*) FROM sample").fetchone()
+    (unlike,) = connection.execute(f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM sample)").fetchone()
+    widest = max(connection.execute(f"SELECT {most} FROM sample").fetchone())
+    return bool(rows <= MOST_COUNTED and unlike == rows and widest <= max(2, rows / 2))
+
+
+def _quoted_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _column(connection: Any, name: str, kind: str) -> Column:
-    quoted = '"' + name.replace('"', '""') + '"'
+    quoted = _quoted_name(name)
     numeric = kind.startswith(
         ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "U", "FLOAT", "DOUBLE", "DEC")
     )
@@ -194,6 +216,32 @@ def _rules(found: Guess) -> list[str]:
             "    # of those with a positive label, the share predicted positive differs by at most 0.05",
             "    - {id: opportunity, metric: true_positive_rate, comparison: difference, at_most: 0.05}",
             "    - {id: false-alarms, metric: false_positive_rate, comparison: difference, at_most: 0.05}",
+        ]
+    if not decided and "score" in found.roles:
+        rules += _score_rules(found)
+    return rules
+
+
+def _score_rules(found: Guess) -> list[str]:
+    """What can be judged of a score whose threshold nobody has said."""
+    rules = [
+        "    # `threshold:` under data makes decisions of the score; then judge them too, for example:",
+        "    # - {id: selection, metric: selection_rate, comparison: ratio, at_least: 0.8}",
+    ]
+    if "label" not in found.roles:
+        return [
+            *rules,
+            "    # the share of each group above the median score is at least 0.8 of the reference's",
+            "    - {id: above-median, metric: scoring_rate, comparison: ratio, at_least: 0.8}",
+        ]
+    rules += [
+        "    # the score puts people in order as well in each group as in the reference",
+        "    - {id: order, metric: auc, comparison: difference, at_most: 0.05}",
+    ]
+    if found.unit_score:
+        rules += [
+            "    # what the score promises on average is what came, as much in each group",
+            "    - {id: promise, metric: calibration_in_the_large, comparison: difference, at_most: 0.05}",
         ]
     return rules
 
