@@ -9,7 +9,20 @@ from pathlib import Path
 from audit.bundle import Bundle
 from audit.gate import Reason
 from audit.governance import readiness
+from audit.governance.checklist import Checklist
+from audit.governance.situation import Situation
+from audit.governance.status import Assessed
 from audit.result import AuditResult
+
+
+def state(
+    project: Path, found: Bundle, result: AuditResult, as_of: date
+) -> tuple[Situation, tuple[tuple[Checklist, tuple[Assessed, ...]], ...]]:
+    """What is known of the project on a day, and what every answer is worth."""
+    situation = readiness.situation_of(
+        project, as_of=as_of, result=result, bundle_id=found.id, bundle=found.path
+    )
+    return situation, readiness.assess_all(project, situation)
 
 
 def reasons(

@@ -14,11 +14,13 @@ from audit.cli import bundles, output, writing
 from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.gate import Decision
+from audit.governance.stages import FOLDER
 from audit.report.profiles import PROFILES
 from audit.result import AuditResult
 
 FORMATS = ("html", "markdown", "junit", "sarif")
 INCOMPLETE = 3
+STAGE = "launch"
 SUFFIXES = {".html": "html", ".htm": "html", ".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "yaml"}
 
 
@@ -37,9 +39,9 @@ SUFFIXES = {".html": "html", ".htm": "html", ".json": "json", ".yaml": "yaml", "
     "--project",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path(),
-    help="For a profile: the folder that holds governance/ (here, by default).",
+    help="The folder that holds governance/ (here, by default), for profiles and the page.",
 )
-@click.option("--as-of", type=Day(), help="For a profile: the day on which laws are read; today by default.")
+@click.option("--as-of", type=Day(), help="The day on which laws and answers are read; today by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file; - is standard output.")
 @click.option(
     "--baseline-bundle", type=click.Path(path_type=Path), help="An earlier bundle, for what changed."
@@ -56,8 +58,10 @@ def command(
     """Render BUNDLE's result anew; no data is needed.
 
     The page goes beside the bundle, as BUNDLE-report.html, for the bundle itself is not touched;
-    the other formats go to standard output. A profile reads what people typed in governance/ and
-    ends with 3, its page marked as a draft, while something is still to be filled.
+    the other formats go to standard output. Where the project has a governance folder, the page
+    shows its harms and checklists, and the verdict is the gate's for a launch. A profile reads
+    what people typed in governance/ and ends with 3, its page marked as a draft, while something
+    is still to be filled.
 
     \b
     Example:
@@ -73,7 +77,10 @@ def command(
     if form not in FORMATS:
         raise UsageError(f"{form} is a format of profiles", hint="Add --profile.")
     previous = bundles.open_result(baseline_bundle)[1] if baseline_bundle else None
-    text = render(form, result, found, previous)
+    if form == "html" and (project / FOLDER).is_dir():
+        text = _governed(result, found, project, as_of or bundles.today())
+    else:
+        text = render(form, result, found, previous)
     if out is None and form == "html":
         out = found.path.parent / f"{found.path.name}-report.html"
     if out is None or str(out) == "-":
@@ -82,6 +89,20 @@ def command(
     writing.whole(out, text.encode("utf-8", "replace"))
     output.echo(f"wrote {out}")
     return 0
+
+
+def _governed(result: AuditResult, found: bundle.Bundle, project: Path, as_of: date) -> str:
+    """The page with the project's governance in it, decided as the gate would for a launch on that day."""
+    from audit.cli import ready
+    from audit.report import html
+    from audit.report.governed import governed_view
+
+    situation, lists = ready.state(project, found, result, as_of)
+    held = ready.reasons(project, found, result, STAGE, as_of, no_waivers=False)
+    model = result.system.model
+    decision = gate.decide(result, today=as_of, model_sha256=model.sha256 if model else None, extra=held)
+    view = governed_view(situation, lists, STAGE)
+    return html.render(result, decision, bundle_id=found.id, signatures=view.signed, governance=view)
 
 
 def _profile(

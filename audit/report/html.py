@@ -11,19 +11,25 @@ from audit import resources
 from audit.gate import Decision
 from audit.report import numbers, words
 from audit.report.facts import Case
+from audit.report.governed import GovernedView
 from audit.report.view import page, verdict_view
 from audit.result import AuditResult
 
 
 def render(
-    result: AuditResult, decision: Decision, *, bundle_id: str, signatures: tuple[str, ...] = ()
+    result: AuditResult,
+    decision: Decision,
+    *,
+    bundle_id: str,
+    signatures: tuple[str, ...] = (),
+    governance: GovernedView | None = None,
 ) -> str:
     """The report of `result` as one HTML document; equal arguments give equal text.
 
     It needs no script and asks for nothing from outside. `bundle_id` is the SHA-256 of audit.json,
-    `signatures` are lines that say who signed.
+    `signatures` are lines that say who signed, `governance` what the section of that name shows.
     """
-    view = page(result, decision, bundle_id, signatures)
+    view = page(result, decision, bundle_id, signatures, governance)
     return _environment().get_template("page.html").render(page=view, result=result)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from audit.gate import Decision, Reason
 from audit.report import numbers, words
 from audit.report.facts import Case, Fact, distinct, fact
+from audit.report.governed import GovernedView
 from audit.report.groups import (
     AttributeView,
     HeatView,
@@ -119,9 +120,17 @@ class Page:
     scores: tuple[ScoreFigure, ...]
     silent: SilentView
     definitions: tuple[Definition, ...]
+    governance: GovernedView | None
+    """None where the project has no governance folder, or none was asked."""
 
 
-def page(result: AuditResult, decision: Decision, bundle_id: str, signatures: tuple[str, ...]) -> Page:
+def page(
+    result: AuditResult,
+    decision: Decision,
+    bundle_id: str,
+    signatures: tuple[str, ...],
+    governance: GovernedView | None = None,
+) -> Page:
     """The page of `result` as `decision` judged it."""
     case = Case(result)
     crossed, violations, count = intersections(case)
@@ -140,6 +149,7 @@ def page(result: AuditResult, decision: Decision, bundle_id: str, signatures: tu
         scores=score_figures(case),
         silent=_silent(case),
         definitions=_definitions(case),
+        governance=governance,
     )
 
 
