@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from audit.engine import decode
 from audit.engine.counts import FIXED, Counts, integers
-from audit.engine.prepare import MAX_COUNT, MAX_WEIGHT, Plan, plan
+from audit.engine.prepare import MAX_COUNT, MAX_WEIGHT, Plan, full_range, plan
 from audit.engine.reading import reading
 from audit.engine.source import Source
 from audit.errors import DataError
@@ -60,8 +60,8 @@ def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
     def exact(whole: Any) -> Any:
         return (whole if wide else whole.cast("decimal(38, 0)")).sum().cast("string")
 
-    def total(value: Any) -> Any:
-        whole = _fixed_point(value)
+    def total(value: Any, *, large: bool = False) -> Any:
+        whole = _fixed_point(value, large=large)
         if times is None:
             return exact(whole)
         return exact(whole * times.cast("int64"))
@@ -70,12 +70,12 @@ def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
     weights = {"": None}
     if "weight" in plan_.has:
         weights = {"": None, "w": table.w, "w2": table.w * table.w}
-        sums |= {"w": total(table.w), "w2": total(table.w * table.w)}
+        sums |= {"w": total(table.w), "w2": total(table.w * table.w, large=True)}
     if scored:
         for prefix, weight in weights.items():
-            for suffix, value in (("s", table.s), ("ss", table.s * table.s)):
-                summed = value if plan_.score_range is None else table.s * 0.0
-                sums[prefix + suffix] = total(summed if weight is None else summed * weight)
+            for suffix, value in (("s", table.unit), ("ss", table.unit * table.unit)):
+                product = value if weight is None else value * weight
+                sums[prefix + suffix] = total(product, large=prefix == "w2")
         sums |= {"low": table.s.min(), "high": table.s.max()}
     for name in ("bad_w", "bad_k"):
         if name in table.columns:
@@ -83,10 +83,14 @@ def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
     return sums
 
 
-def _fixed_point(value: Any) -> Any:
-    """Units of 1/FIXED, a half rounded up: the engines' own `round` treats a half each in its way."""
+def _fixed_point(value: Any, *, large: bool) -> Any:
+    """Units of 1/FIXED, a half rounded up: the engines' own `round` treats a half each in its way.
+
+    `large` says that the units may leave the range in which a double has a half to be rounded.
+    """
     units = value * float(FIXED)
-    return (units + (units < _NO_FRACTION).ifelse(0.5, 0.0)).floor().cast("int64")
+    half = (units < _NO_FRACTION).ifelse(0.5, 0.0) if large else 0.5
+    return (units + half).floor().cast("int64")
 
 
 def fetch(table: ir.Table) -> pa.Table:
@@ -104,19 +108,25 @@ def _one_row(table: ir.Table) -> dict[str, Any]:
 
 
 def _scored(plan_: Plan) -> ir.Table:
-    """The rows with their score bin, and the tenth of [0, 1] that the score falls in."""
+    """The rows with their score bin, the tenth of [0, 1] that the score falls in, and the score as summed.
+
+    What a plan for [0, 1] finds outside goes to the ends, so that nothing overflows before it is seen.
+    """
     table, score = plan_.table, plan_.table.s
     if plan_.score_range is None:
+        unit = ibis.cases((score >= 1, 1.0), (score <= 0, 0.0), else_=score)
         inner = plan_.bins - 2
         edge = 1e-6
         logit = ((score / (1 - score)).ln() + _LOGIT_SPAN) * (inner / (2 * _LOGIT_SPAN))
         number = ibis.cases((score <= edge, -1.0), (score >= 1 - edge, float(inner)), else_=logit)
-        tenth = ibis.cases((score >= 1, 9.0), else_=score * 10)
-        return table.mutate(bin=(number.floor() + 1).cast("int64"), tenth=tenth.floor().cast("int64"))
+        tenth = ibis.cases((score >= 1, 9.0), (score <= 0, 0.0), else_=score * 10)
+        bin_ = (number.floor() + 1).cast("int64")
+        return table.mutate(bin=bin_, tenth=tenth.floor().cast("int64"), unit=unit)
     low, high = plan_.score_range
     scale = plan_.bins / (high - low) if high > low else 0.0
     number = ibis.cases((score >= high, float(plan_.bins - 1)), else_=(score - low) * scale)
-    return table.mutate(bin=number.floor().cast("int64"), tenth=ibis.literal(-1, type="int64"))
+    tenth = ibis.literal(-1, type="int64")
+    return table.mutate(bin=number.floor().cast("int64"), tenth=tenth, unit=score * 0.0)
 
 
 def score_edges(plan_: Plan) -> tuple[float, ...]:
@@ -134,18 +144,17 @@ def expressions(plan_: Plan) -> dict[str, list[ir.Table]]:
     scored = "score" in plan_.has
     for grouping in plan_.groupings:
         keys = plan_.keys(grouping)
+        table = _scored(plan_) if scored else plan_.table
         if scored:
-            table = _scored(plan_)
             made["scores"].append(
                 table.group_by([*keys, "bin", "tenth"]).aggregate(**_sums(plan_, table, scored=True))
             )
         if not scored or "cluster" in plan_.has:
-            table = plan_.table
             if "cluster" in plan_.has:
                 table = table.mutate(bucket=_bucket(table.cluster))
                 keys = [*keys, "bucket"]
             if scored:
-                table = table.mutate(bin=table.noscore.ifelse(-1, 0).cast("int64"))
+                table = table.mutate(bin=table.s.isnull().ifelse(-1, 0).cast("int64"))
                 keys = [*keys, "bin"]
             made["cells"].append(table.group_by(keys).aggregate(**_sums(plan_, table, scored=scored)))
     return made
@@ -158,10 +167,12 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     labels that cannot be told apart); SpecError where the spec must say which value is positive.
     """
     plan_ = plan(spec, source)
-    made = expressions(plan_)
     where = spec.data.source or "the frame"
     with reading(where):
-        fetched = {kind: [fetch(table) for table in tables] for kind, tables in made.items()}
+        fetched = _fetched(plan_)
+        if plan_.score_range is None and not all(_within_unit(table) for table in fetched["scores"]):
+            plan_ = replace(plan_, score_range=full_range(plan_.table, str(spec.data.columns.score)))
+            fetched = _fetched(plan_)
         clusters = _clusters(plan_)
     decoder = decode.Decoder(spec, plan_.attributes, plan_.control)
     for table in fetched["cells"] or fetched["scores"]:
@@ -196,6 +207,16 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     )
     source.check_unchanged()
     return _with_median(counts, plan_, decoder, where) if scoring_rate and "score" in plan_.has else counts
+
+
+def _fetched(plan_: Plan) -> dict[str, list[pa.Table]]:
+    return {kind: [fetch(table) for table in tables] for kind, tables in expressions(plan_).items()}
+
+
+def _within_unit(table: pa.Table) -> bool:
+    """Whether there are scores, and all lie in [0, 1]; a NaN does not."""
+    low, high = (table[name].drop_null().to_numpy() for name in ("low", "high"))
+    return len(low) > 0 and bool(np.all(low >= 0) and np.all(high <= 1))
 
 
 def _clusters(plan_: Plan) -> int | None:

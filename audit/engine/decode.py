@@ -207,7 +207,7 @@ class Decoder:
         if columns.prediction:
             leave_out("no prediction", self._binary(table, "p", "prediction") == _MISSING)
         elif columns.score:
-            leave_out("no score", _flags(table["noscore"]))
+            leave_out("no score", integers(table["bin"].fill_null(_MISSING)) == _MISSING)
         if not audited.any() or not rows[audited].sum():
             shown = "; ".join(f"{reason}: {number}" for reason, number in excluded) or "no rows"
             raise DataError(

@@ -49,12 +49,15 @@ class Plan:
     def keys(self, grouping: tuple[str, ...]) -> list[str]:
         names = [f"a{self.attributes.index(name)}" for name in grouping]
         names += [f"c{index}" for index in range(len(self.control))]
-        flags = [name for name in ("keep", "gap", "noscore") if name in self.table.columns]
+        flags = [name for name in ("keep", "gap") if name in self.table.columns]
         return [*names, *(key for key in ("y", "p") if key in self.table.columns), *flags]
 
 
 def plan(spec: AuditSpec, source: Source) -> Plan:
-    """Check the columns and prepare the expressions; reads a probe of rows, and the scores' range."""
+    """Check the columns and prepare the expressions; reads a probe of rows.
+
+    Scores are taken to lie in [0, 1] where the probe's do; who reads them all must see to the others.
+    """
     data, columns = spec.data, spec.data.columns
     table = source.table
     _check_columns(spec, table)
@@ -81,7 +84,6 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     if columns.score:
         score = _number(table, columns.score)
         expressions["s"] = score if kept is None else kept.ifelse(score, ibis.null("float64"))
-        expressions["noscore"] = expressions["s"].isnull()
     frequencies = data.weights == "frequency"
     counted = columns.weight if frequencies else columns.count
     if columns.weight and not frequencies:
@@ -96,8 +98,8 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     prepared = table.select(**expressions)
     keys = (("label", "y"), ("prediction", "p"), ("score", "s"), ("weight", "w"), ("count", "k"))
     present = [role for role, key in (*keys, ("cluster", "cluster")) if key in expressions]
-    groupings, cells = _groupings(spec, prepared)
-    score_range = _score_range(prepared, columns.score) if columns.score else None
+    groupings, cells, unit = _groupings(spec, prepared)
+    score_range = None if unit else full_range(prepared, str(columns.score))
     bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS
     return Plan(
         prepared, tuple(data.attributes), data.control, groupings, bins, score_range, frozenset(present)
@@ -173,7 +175,8 @@ def _cluster_text(table: ir.Table, name: str) -> Any:
     return column.cast("string")
 
 
-def _score_range(table: ir.Table, name: str) -> tuple[float, float] | None:
+def full_range(table: ir.Table, name: str) -> tuple[float, float] | None:
+    """The least and greatest of all scores; None where they lie in [0, 1]."""
     with reading(f"column {name}"):
         nans = table.s.isnan().cast("int32").sum()
         asked = table.aggregate(low=table.s.min(), high=table.s.max(), nans=nans)
@@ -204,24 +207,29 @@ def _distinct(table: ir.Table, key: str) -> Any:
     return table[key].nunique()
 
 
-def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...], ...], int]:
-    """The full cross, or each grouping apart where the cross could be too large; and cells to expect."""
+def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...], ...], int, bool]:
+    """The full cross, or each grouping apart where the cross could be too large; cells to expect; and
+    whether the scores of the probe, if there are any, lie in [0, 1]."""
     names = tuple(spec.data.attributes)
     probe = table.limit(PROBE_ROWS)
     keys = [f"a{index}" for index in range(len(names))]
     keys += [f"c{index}" for index in range(len(spec.data.control))]
     keys += [key for key in ("y", "p") if key in table.columns]
     asked = {key: _distinct(probe, key) for key in keys}
+    if "s" in table.columns:
+        asked |= {"low": probe.s.min(), "high": probe.s.max()}
     with reading(spec.data.source or "the frame"):
         found = probe.aggregate(rows=probe.count(), **asked).to_pyarrow().to_pylist()[0]
     _check_decisions(spec, found)
+    unit = found.get("low") is None or (found["low"] >= 0 and found["high"] <= 1)
     strata = math.prod(found[f"c{index}"] + 1 for index in range(len(spec.data.control)))
     width = {name: found[f"a{index}"] + 1 for index, name in enumerate(names)}
     depth = min(spec.data.intersections, len(names))
     if 4 * strata * math.prod(width.values()) <= MAX_CELLS:
-        return (names,), 4 * strata * math.prod(width.values())
+        return (names,), 4 * strata * math.prod(width.values()), unit
     apart = [grouping for size in range(1, depth + 1) for grouping in itertools.combinations(names, size)]
-    return tuple(apart), 4 * strata * max(math.prod(width[name] for name in grouping) for grouping in apart)
+    most = max(math.prod(width[name] for name in grouping) for grouping in apart)
+    return tuple(apart), 4 * strata * most, unit
 
 
 def _check_decisions(spec: AuditSpec, found: dict[str, int]) -> None:
