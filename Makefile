@@ -31,14 +31,16 @@ QUICK = tests/architecture tests/spec tests/gate tests/bundle tests/statistics t
 quick: $(STAMP) ## run the tests that take under a minute together
 	HYPOTHESIS=quick $(BIN)/python -m pytest -m "not slow" -n 2 $(QUICK) $(PYTEST_ARGS)
 
-check: $(STAMP) ## format, lint, types, generated pages
+check: $(STAMP) ## format, lint, types, generated pages, the site and its links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python docs/build.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-docs: $(STAMP) ## write the generated pages of docs/
+docs: $(STAMP) ## write the generated pages of docs/, and the site into build/site
 	$(BIN)/python docs/build.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: $(STAMP) ## measure; each script ends with one line of JSON
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
