@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,28 @@ OUTSIDE = re.compile(r"(?<!!)\[([^\]]+)\]\(((?:\.\./)+[^)#]+)(?:#[^)]*)?\)")
 
 
 def on_config(config: Any) -> Any:
-    """Every decision is in the navigation, in the order of its number."""
+    """Decisions, and every page that mkdocs.yml does not place, are in the navigation all the same."""
+    docs = ROOT / "docs"
+    placed = set(_places(config.nav))
     for entry in config.nav:
         if "Decisions" in entry:
-            found = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-            entry["Decisions"] = [f"decisions/{path.name}" for path in found]
+            entry["Decisions"] = [
+                f"decisions/{path.name}" for path in sorted((docs / "decisions").glob("*.md"))
+            ]
+    found = sorted(path.relative_to(docs).as_posix() for path in docs.rglob("*.md"))
+    more = [name for name in found if name not in placed and not name.startswith("decisions/")]
+    if more:
+        config.nav.append({"More": more})
     return config
+
+
+def _places(nav: Any) -> Iterator[str]:
+    """Every page that a navigation names."""
+    if isinstance(nav, str):
+        yield nav
+    else:
+        for entry in nav.values() if isinstance(nav, dict) else nav:
+            yield from _places(entry)
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
