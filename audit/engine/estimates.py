@@ -13,15 +13,16 @@ from audit.engine.groups import Floats
 from audit.engine.intervals import wilson
 from audit.engine.metrics.sample import Rate, Sample
 from audit.engine.tables import Tables
-from audit.registry import Metric, family_tasks, metrics
+from audit.registry import Metric, family_tasks, metrics, on_request
 from audit.result import Estimate, NotMeasured, Policy
 
 
 def measurable(tables: Tables) -> tuple[list[Metric], list[NotMeasured]]:
     """The metrics that the data allows, and the others with the reason."""
     possible, left_out = [], []
+    unasked = on_request() - _asked(tables)
     for metric in metrics().values():
-        if tables.task not in family_tasks(metric):
+        if tables.task not in family_tasks(metric) or metric.family in unasked:
             continue
         lacking = [need for need in metric.needs if need not in tables.roles]
         if lacking == ["utility"]:
@@ -33,6 +34,12 @@ def measurable(tables: Tables) -> tuple[list[Metric], list[NotMeasured]]:
         else:
             possible.append(metric)
     return possible, left_out
+
+
+def _asked(tables: Tables) -> set[str]:
+    """The families of which a rule names a metric."""
+    rules = () if tables.spec is None else tables.spec.policy.rules
+    return {metrics()[rule.metric].family for rule in rules if rule.metric in metrics()}
 
 
 def estimates(tables: Tables, policy: Policy, references: dict[str, str]) -> tuple[Estimate, ...]:

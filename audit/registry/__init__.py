@@ -126,6 +126,13 @@ def family_tasks(metric: Metric) -> tuple[str, ...]:
     return _tasks()[split_class(metric.name)[0]]
 
 
+@cache
+def on_request() -> frozenset[str]:
+    """The families whose metrics are measured only where a rule names one of them."""
+    modules = [module for module in _families() if getattr(module, "ON_REQUEST", False)]
+    return frozenset(metric.family for module in modules for metric in module.METRICS)
+
+
 def tasks_of(entry: Metric | Alias) -> tuple[str, ...]:
     """The tasks that a metric or named comparison fits, in the order of TASKS.
 
