@@ -1,4 +1,4 @@
-"""Writes the pages that the code knows best: docs/commands.md, metrics.md, errors.md, and README's help.
+"""Writes the pages that the code knows best: commands, metrics, errors, checklists, and README's help.
 
 `make docs` writes them; `make check` and a test compare (`--check`), so that no page falls behind the code.
 """
@@ -16,6 +16,8 @@ from typing import Any
 import click
 
 from audit import errors, registry
+from audit.governance.checklist import Checklist, Item, load_catalogue
+from audit.governance.references import Registry, load_registry, standing
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Written by docs/build.py: change the code and run `make docs`. -->"
@@ -138,10 +140,63 @@ def _prose(kind: type) -> str:
     return (inspect.getdoc(kind) or "").partition("\n>>>")[0].strip()
 
 
+def checklists() -> str:
+    """Every question of every list, with why it is asked, what answers it and what it rests on."""
+    known = load_catalogue()
+    registry = load_registry()
+    count = sum(len(each.items) for each in known.lists)
+    parts = [
+        f"# Checklists\n\n{NOTE}\n\n"
+        f"{count} questions in {len(known.lists)} lists. [Governance](governance.md) says how they are answered "
+        f"and what the gate makes of them. What each law is worth is said as of {registry.as_of}; "
+        "`harm-audit standards --as-of DAY` says it for another day.\n\n"
+        "| list | about | questions | in use |\n|---|---|---:|---|\n"
+    ]
+    parts += [
+        f"| [{each.id}](#{each.id.lower()}) | {each.title} | {len(each.items)} | {_in_use(each)} |\n"
+        for each in known.lists
+    ]
+    for each in known.lists:
+        parts.append(f"\n## {each.id}\n\n{each.title}. {each.about}\n")
+        parts += [_question(item, registry) for item in each.items]
+    return "".join(parts)
+
+
+def _in_use(each: Checklist) -> str:
+    when = f"where `{each.applies_if}`" if each.applies_if else "always"
+    return f"{when}, and when asked for" if each.optional else when
+
+
+def _question(item: Item, registry: Registry) -> str:
+    kinds = {
+        "audit_metric": "the audit",
+        "config": "the project's files",
+        "document": "a document",
+        "person": "a person",
+    }
+    severity = f"{item.severity}, a blocker if `{item.blocker_if}`" if item.blocker_if else item.severity
+    lines = [
+        f"\n### {item.id}\n\n**{item.question}** {item.why}\n\n",
+        f"- Answered by: {', '.join(kinds[kind] for kind in item.evidence)}; {severity}, "
+        f"at the stage {item.stage}, for {item.owner_role.replace('_', ' ')}; holds {item.max_age_days} days\n",
+    ]
+    if item.auto is not None:
+        auto = item.auto.metrics or (item.auto.check or "",)
+        lines.append(f"- Worked out from: {', '.join(f'`{name}`' for name in auto)}\n")
+    if item.applies_if:
+        lines.append(f"- Asked where `{item.applies_if}`\n")
+    cited = (f"{cite} ({standing(registry.get(cite), registry.as_of).words})" for cite in item.references)
+    lines.append(f"- Rests on: {'; '.join(cited)}\n")
+    if item.case is not None:
+        lines.append(f"- It happened: {item.case.what} ({item.case.title}, {item.case.source})\n")
+    return "".join(lines)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands,
     "docs/metrics.md": metrics,
     "docs/errors.md": errors_page,
+    "docs/checklists.md": checklists,
 }
 
 

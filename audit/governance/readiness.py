@@ -182,9 +182,21 @@ def warnings(checklist: Checklist, assessed: tuple[Assessed, ...], situation: Si
     count = by_hand_na(assessed)
     if count > BLANKET_SHARE * len(assessed):
         said.append(f"{count} of {len(assessed)} questions of {checklist.id} are called not applicable")
+    loose = sum(_unbound(one) for one in assessed) if situation.result is not None else 0
+    if loose:
+        said.append(
+            f"{loose} yes in {checklist.id} given without a bundle: no change of the model, the data "
+            "or the policy makes them stale"
+        )
     if in_scope(checklist.applies_if, situation) is None:
         said.append(f"{checklist.id} is in until it is known whether {checklist.applies_if}")
     return tuple(said)
+
+
+def _unbound(one: Assessed) -> bool:
+    """Whether a yes that a change should make stale was bound to nothing that could change."""
+    answer, watched = one.answer, {"model", "data", "policy"} & set(one.item.on_change)
+    return answer is not None and answer.answer == "yes" and bool(watched) and not watched & set(answer.bound)
 
 
 def _of_harms(situation: Situation) -> list[Reason]:

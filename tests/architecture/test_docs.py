@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -12,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from audit import registry
+from audit.report.profiles import PROFILES
 from tests.architecture.modules import ROOT, modules, tree
 
 
@@ -46,6 +48,13 @@ def test_every_metric_is_documented() -> None:
     names = [*registry.metrics(), *registry.aliases()]
     assert names
     assert [name for name in names if f"\n### {name}\n" not in page] == []
+
+
+def test_every_profile_is_documented_with_its_formats() -> None:
+    page = (ROOT / "docs" / "governance.md").read_text("utf-8")
+    for name in PROFILES:
+        module = importlib.import_module(f"audit.report.profiles.{name.replace('-', '_')}")
+        assert f"| `{name}` | {', '.join(module.FORMATS)} | " in page, name
 
 
 def test_every_error_is_documented_and_stands_in_one_module(build: ModuleType) -> None:

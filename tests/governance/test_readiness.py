@@ -220,3 +220,17 @@ def test_without_facts_the_lists_are_in(tmp_path: Path) -> None:
 def test_the_same_day_and_files_give_the_same_reasons(tmp_path: Path) -> None:
     assert release(tmp_path) == release(tmp_path)
     assert stages.FOLDER == "governance"
+
+
+def test_a_yes_that_no_change_can_reach_is_warned_of(ready: Path) -> None:
+    checklist = load_catalogue().list("OVER")
+
+    def said() -> tuple[str, ...]:
+        situation = look(ready, passing())
+        (assessed,) = [done for each, done in assess_all(ready, situation) if each.id == "OVER"]
+        return warnings(checklist, assessed, situation)
+
+    assert said() == ()
+    answer(ready, "OVER-04", answer="yes", evidence=URL, bound={})
+    assert len(said()) == 1
+    assert said()[0].startswith("1 yes in OVER given without a bundle")
