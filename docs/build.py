@@ -147,8 +147,8 @@ def checklists() -> str:
     count = sum(len(each.items) for each in known.lists)
     parts = [
         f"# Checklists\n\n{NOTE}\n\n"
-        f"{count} questions in {len(known.lists)} lists. [Governance](governance.md) says how they are answered "
-        f"and what the gate makes of them. What each law is worth is said as of {registry.as_of}; "
+        f"{count} questions in {len(known.lists)} lists. [Governance](governance.md) says how they are "
+        f"answered and what the gate makes of them. What each law is worth is said as of {registry.as_of}; "
         "`harm-audit standards --as-of DAY` says it for another day.\n\n"
         "| list | about | questions | in use |\n|---|---|---:|---|\n"
     ]
@@ -178,7 +178,8 @@ def _question(item: Item, registry: Registry) -> str:
     lines = [
         f"\n### {item.id}\n\n**{item.question}** {item.why}\n\n",
         f"- Answered by: {', '.join(kinds[kind] for kind in item.evidence)}; {severity}, "
-        f"at the stage {item.stage}, for {item.owner_role.replace('_', ' ')}; holds {item.max_age_days} days\n",
+        f"at the stage {item.stage}, for {item.owner_role.replace('_', ' ')}; "
+        f"holds {item.max_age_days} days\n",
     ]
     if item.auto is not None:
         auto = item.auto.metrics or (item.auto.check or "",)
