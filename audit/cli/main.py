@@ -23,6 +23,7 @@ USAGE, DEFECT, INTERRUPTED = 2, 4, 130
 COMMANDS = {
     "init": "Look at a file, guess its columns' roles, write audit.yaml.",
     "data": "Look at a table before training: who is in it, what gives groups away.",
+    "choose": "Say what the decision does; get the metrics that follow.",
     "validate": "Check audit.yaml and the answers, without the data.",
     "run": "Audit by audit.yaml and write the evidence bundle.",
     "gate": "Decide from a bundle whether to ship, by exit code.",

@@ -20,7 +20,7 @@ IF_NO = ("revise", "document_and_contain", "stop")
 CHANGES = ("model", "data", "policy", "population")
 OWNER_ROLES = ("product", "ml_lead", "data_steward", "legal", "risk", "independent")
 PARTS = ("owner", "developer")
-NOT_LISTS = ("references.yaml", "cases.yaml", "tier.yaml", "themes.yaml")
+NOT_LISTS = ("references.yaml", "cases.yaml", "tier.yaml", "themes.yaml", "choose.yaml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,11 @@ def sample(metric: Metric, tables: Tables, grouping: tuple[str, ...], side: str)
     made = replace(made, n=chosen.n[:, :2, :2].sum(axis=(1, 2)))
     held = _shares(chosen)
     some = held > 0
-    made = made.undefined_where(~some.any(axis=1), "no row with label and prediction")
+    none = np.asarray(~some.any(axis=1))
+    made = made.undefined_where(none, "no row with label and prediction")
     if metric.name == "theil_l":
-        made = made.undefined_where((some & (worth == 0)).any(axis=1), "somebody's benefit is 0")
-    made = made.undefined_where((some & (worth < 0)).any(axis=1), "a benefit is below 0")
+        made = made.undefined_where(np.asarray((some & (worth == 0)).any(axis=1)), "somebody's benefit is 0")
+    made = made.undefined_where(np.asarray((some & (worth < 0)).any(axis=1)), "a benefit is below 0")
     return made.undefined_where(without_labels(chosen), SELECTIVE)
 
 
