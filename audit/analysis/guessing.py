@@ -68,15 +68,17 @@ def guess_groups(
     answers, at the stated confidence for all groups together (Bonferroni). Of two groups one is
     asked for, since the other is its mirror. Undefined where fewer than two groups have enough rows.
     """
-    known = np.array([group is not None for group in groups])
-    names, sizes = np.unique(groups[known].astype(str), return_counts=True)
-    enough = [str(name) for name, size in zip(names, sizes, strict=True) if size >= LEAST_ROWS]
+    names = sorted({group for group in groups if group is not None})
+    place = {name: at for at, name in enumerate(names)}
+    codes = np.array([place.get(group, -1) for group in groups])
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+    enough = np.flatnonzero(sizes >= LEAST_ROWS)
     if len(enough) < 2:
         return {"": Strength.undefined(f"fewer than two groups have {LEAST_ROWS} sampled rows")}
     if not columns:
         return {"": Strength.undefined("no feature is left to tell it from")}
-    chosen = known & np.isin(groups.astype(str), enough)
-    y, X = groups[chosen].astype(str), _encoded(frame.loc[chosen], columns)
+    chosen = np.isin(codes, enough)
+    y, X = codes[chosen], _encoded(frame.loc[chosen], columns)
     clusters = frame.loc[chosen, "cluster"].to_numpy().astype(str) if "cluster" in frame else None
     if clusters is not None and len(np.unique(clusters)) < FOLDS:
         return {"": Strength.undefined(f"fewer than {FOLDS} clusters")}
@@ -93,11 +95,11 @@ def guess_groups(
     asked = enough[:1] if len(enough) == 2 else enough
     level = float(stats.norm.isf((1 - confidence) / 2 / len(asked)))
     found = {}
-    for at, name in enumerate(sorted(enough)):
-        if name in asked:
-            auc, error = delong(rated[y == name, at], rated[y != name, at])
+    for at, code in enumerate(enough):
+        if code in asked:
+            auc, error = delong(rated[y == code, at], rated[y != code, at])
             low, high = max(0.0, auc - level * error), min(1.0, auc + level * error)
-            found[name] = Strength(auc, low, high, float((y == name).sum()))
+            found[names[code]] = Strength(auc, low, high, float(sizes[code]))
     return found
 
 
