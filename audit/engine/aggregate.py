@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ LEAST_SQUARE = 100
 """Units of 1/FIXED that a squared weight needs on average, or rounding eats the variance."""
 _NO_FRACTION = 2.0**52
 """From here on a double is whole, and adding a half could change it."""
-_WIDE_SUMS = {"duckdb", "postgres"}
+WIDE_SUMS = {"duckdb", "postgres"}
 """Engines whose sum of 64-bit integers has more than 64 bits by itself."""
 _EXACT = ("n", "w", "w2", "s", "ss", "ws", "wss", "w2s", "w2ss")
 
@@ -39,13 +40,24 @@ def md5(text: str) -> str:  # type: ignore[empty-body]
     """The engine's own md5, the same on every engine for the same text."""
 
 
-def _bucket(text: Any) -> Any:
+def bucket(text: Any) -> Any:
     """0 … 99 from the first three hex digits of the id's md5."""
     digits = ibis.literal("0123456789abcdef")
     digest = md5(text)
     places = [digits.find(digest.substr(index, 1)) for index in range(3)]
     number = places[0] * 256 + places[1] * 16 + places[2]
     return (number % BUCKETS).fill_null(-1)
+
+
+def exact(table: ir.Table, whole: Any) -> Any:
+    """The sum of 64-bit integers, whatever its size, as text."""
+    wide = table.get_backend().name in WIDE_SUMS
+    return (whole if wide else whole.cast("decimal(38, 0)")).sum().cast("string")
+
+
+def row_sums(plan_: Plan, table: ir.Table) -> dict[str, Any]:
+    """Rows, weights, squared weights, and how many weights and counts are none."""
+    return _sums(plan_, table, scored=False)
 
 
 def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
@@ -55,18 +67,11 @@ def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
     """
     times = table.k if "count" in plan_.has else None
 
-    wide = table.get_backend().name in _WIDE_SUMS
-
-    def exact(whole: Any) -> Any:
-        return (whole if wide else whole.cast("decimal(38, 0)")).sum().cast("string")
-
     def total(value: Any, *, large: bool = False) -> Any:
         whole = _fixed_point(value, large=large)
-        if times is None:
-            return exact(whole)
-        return exact(whole * times.cast("int64"))
+        return exact(table, whole if times is None else whole * times.cast("int64"))
 
-    sums = {"n": table.count() if times is None else exact(times.cast("int64"))}
+    sums = {"n": table.count() if times is None else exact(table, times.cast("int64"))}
     weights = {"": None}
     if "weight" in plan_.has:
         weights = {"": None, "w": table.w, "w2": table.w * table.w}
@@ -93,16 +98,16 @@ def _fixed_point(value: Any, *, large: bool) -> Any:
     return (units + half).floor().cast("int64")
 
 
-def fetch(table: ir.Table) -> pa.Table:
+def fetch(table: ir.Table, exact: Container[str] = _EXACT) -> pa.Table:
     """The rows of an aggregate. Sums travel as text, since some drivers make a wide one a double."""
     got = table.to_pyarrow()
     for place, name in enumerate(got.column_names):
-        if name in _EXACT and not pa.types.is_integer(got[name].type):
+        if name in exact and not pa.types.is_integer(got[name].type):
             got = got.set_column(place, name, got[name].cast(pa.decimal128(38, 0)))
     return got
 
 
-def _one_row(table: ir.Table) -> dict[str, Any]:
+def one_row(table: ir.Table) -> dict[str, Any]:
     row: dict[str, Any] = table.to_pyarrow().to_pylist()[0]
     return row
 
@@ -151,7 +156,7 @@ def expressions(plan_: Plan) -> dict[str, list[ir.Table]]:
             )
         if not scored or "cluster" in plan_.has:
             if "cluster" in plan_.has:
-                table = table.mutate(bucket=_bucket(table.cluster))
+                table = table.mutate(bucket=bucket(table.cluster))
                 keys = [*keys, "bucket"]
             if scored:
                 table = table.mutate(bin=table.s.isnull().ifelse(-1, 0).cast("int64"))
@@ -173,10 +178,10 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
         if plan_.score_range is None and not all(_within_unit(table) for table in fetched["scores"]):
             plan_ = replace(plan_, score_range=full_range(plan_.table, str(spec.data.columns.score)))
             fetched = _fetched(plan_)
-        clusters = _clusters(plan_)
+        found_clusters = clusters(plan_)
     decoder = decode.Decoder(spec, plan_.attributes, plan_.control)
     for table in fetched["cells"] or fetched["scores"]:
-        _check_sums(table)
+        check_sums(table)
         decoder.learn(table)
     cells = [
         decoder.cells(table, grouping)
@@ -200,10 +205,10 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
         edges=score_edges(plan_) if "score" in plan_.has else (),
         excluded=tuple(excluded.items()),
         rejected_lines=source.rejected_lines,
-        clusters=clusters,
+        clusters=found_clusters,
         positive=tuple(decoder.positive.items()),
         weights=spec.data.weights if "weight" in plan_.has else None,
-        notes=(*decoder.notes, *_doubled_ids(spec, source)),
+        notes=(*decoder.notes, *doubled_ids(spec, source)),
     )
     source.check_unchanged()
     return _with_median(counts, plan_, decoder, where) if scoring_rate and "score" in plan_.has else counts
@@ -219,12 +224,13 @@ def _within_unit(table: pa.Table) -> bool:
     return len(low) > 0 and bool(np.all(low >= 0) and np.all(high <= 1))
 
 
-def _clusters(plan_: Plan) -> int | None:
+def clusters(plan_: Plan) -> int | None:
+    """How many distinct clusters there are; None where none are declared."""
     if "cluster" not in plan_.has:
         return None
     table = _audited(plan_.table)
     row = table.aggregate(n=table.cluster.nunique(), gaps=table.cluster.isnull().cast("int32").sum())
-    found = _one_row(row)
+    found = one_row(row)
     if found["gaps"]:
         raise DataError(
             f"{found['gaps']} rows have no cluster id",
@@ -234,14 +240,14 @@ def _clusters(plan_: Plan) -> int | None:
     return int(found["n"])
 
 
-def _doubled_ids(spec: AuditSpec, source: Source) -> tuple[str, ...]:
+def doubled_ids(spec: AuditSpec, source: Source) -> tuple[str, ...]:
     """A note where an id names more than one row: a person counted twice, or rows that depend."""
     name = spec.data.columns.id
     if name is None or spec.data.columns.count is not None:
         return ()
     ids = source.table[name]
     with reading(f"column {name}"):
-        row = _one_row(source.table.aggregate(rows=ids.count(), ids=ids.nunique()))
+        row = one_row(source.table.aggregate(rows=ids.count(), ids=ids.nunique()))
     if row["rows"] == row["ids"]:
         return ()
     return (
@@ -259,7 +265,8 @@ def _audited(table: ir.Table) -> ir.Table:
     return table.filter(table.p.notnull()) if "p" in table.columns else table
 
 
-def _check_sums(table: pa.Table) -> None:
+def check_sums(table: pa.Table) -> None:
+    """A DataError where a weight or count of an audited row is none."""
     kept = decode.kept(table)
     for name, what, hint in (
         (
@@ -306,9 +313,9 @@ def _with_median(counts: Counts, plan_: Plan, decoder: decode.Decoder, where: st
 
 def _median(table: ir.Table) -> float:
     """The middle score, or the mean of the two middle ones, which the engines take each in its way."""
-    near = _one_row(table.aggregate(m=table.s.median()))["m"]
+    near = one_row(table.aggregate(m=table.s.median()))["m"]
     lower, upper = table.s.max(where=table.s <= near), table.s.min(where=table.s >= near)
-    row = _one_row(table.aggregate(lower=lower, upper=upper))
+    row = one_row(table.aggregate(lower=lower, upper=upper))
     return (float(row["lower"]) + float(row["upper"])) / 2
 
 
@@ -319,7 +326,7 @@ def _counted_median(table: ir.Table) -> float:
     steps = steps.mutate(up_to=steps.k.cumsum(order_by=steps.s), whole=steps.k.sum())
     lower = steps.s.min(where=2 * steps.up_to >= steps.whole)
     upper = steps.s.min(where=2 * steps.up_to > steps.whole)
-    row = _one_row(steps.aggregate(lower=lower, upper=upper))
+    row = one_row(steps.aggregate(lower=lower, upper=upper))
     return (float(row["lower"]) + float(row["upper"])) / 2
 
 

@@ -13,7 +13,7 @@ from audit.engine.groups import Floats
 from audit.engine.metrics.decisions import conditions_on_prediction
 from audit.engine.metrics.sample import Rate, Sample
 from audit.engine.tables import Tables
-from audit.registry import metrics
+from audit.registry import metric_named
 from audit.result import Policy, Rule
 
 
@@ -42,7 +42,7 @@ def blocks(
     context: Context,
 ) -> tuple[tuple[str | None, ...], tuple[bool, ...]]:
     """Per comparison why it cannot pass (None: it can), and whether it is only reported."""
-    policy, words = context.policy, metrics()[metric].denominator_words
+    policy, words = context.policy, metric_named(metric).denominator_words
     report = reports_small(policy, grouping)
     common = common_block(metric, context)
     floor, rows = policy.min_group, mine.effective
@@ -75,10 +75,12 @@ def common_block(metric: str, context: Context) -> str | None:
     clusters = context.tables.counts.clusters
     if clusters is not None and clusters < sampling.LEAST_CLUSTERS:
         return f"{clusters} clusters, under {sampling.LEAST_CLUSTERS}"
+    entry = metric_named(metric)
     if clusters is not None and metric == "auc":
         return "rows are clustered, and the area's interval takes them as independent"
-    needs = metrics()[metric].needs
-    if "label" in needs and conditions_on_prediction(metrics()[metric]) is None:
+    if clusters is not None and entry.interval == "distance":
+        return "rows are clustered, and the distance's interval takes them as independent"
+    if "label" in entry.needs and conditions_on_prediction(entry) is None:
         return context.tables.uneven_labels
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from collections.abc import Iterable
@@ -22,7 +23,10 @@ FIXED = 2**30
 """Weights and scores are summed as integers in units of 1/FIXED, alike on every engine."""
 KEYS = ("label", "prediction", "bucket", "bin", "tenth")
 """Key columns beside the levels; -1 is missing. `bucket` is the cluster's hash, `bin` the score's."""
-_EXTREMES = {"low": np.minimum, "high": np.maximum}
+_EXTREMES = {
+    **{"low": np.minimum, "high": np.maximum},
+    **{"y_low": np.minimum, "y_high": np.maximum, "p_low": np.minimum, "p_high": np.maximum},
+}
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,14 @@ class Counts:
     positive: tuple[tuple[str, str], ...] = ()
     weights: str | None = None
     notes: tuple[str, ...] = ()
+    task: str = ""
+    """`regression` or another task with sums of its own; empty for decisions and scores."""
+    histogram: tuple[Cells, ...] = ()
+    """Regression: rows by bin of the prediction, as `cells` by grouping."""
+    scales: tuple[tuple[str, int], ...] = ()
+    """Powers of two by which values were divided before they were summed, and the bins' width."""
+    classes: tuple[str, ...] = ()
+    """Multiclass: what labels and predictions of the cells' keys stand for."""
 
     @property
     def rows(self) -> int:
@@ -186,7 +198,9 @@ class Counts:
         Errors: DataError where they were taken under different roles or bins. Medians and clusters
         cannot be told from counts: scoring rates fall away, clusters shared between sites count twice.
         """
-        same = ("attributes", "control", "edges", "positive", "weights")
+        if self.task and self.task == other.task:
+            self, other = _of_task(self.task).aligned(self, other)
+        same = ("task", "attributes", "control", "edges", "positive", "weights", "scales", "classes")
         for name in same:
             if getattr(self, name) != getattr(other, name):
                 raise DataError(f"the counts differ in {name} and cannot be added")
@@ -199,6 +213,7 @@ class Counts:
             self,
             cells=tuple(a + b for a, b in zip(self.cells, other.cells, strict=True)),
             scores=tuple(a + b for a, b in zip(self.scores, other.scores, strict=True)),
+            histogram=tuple(a + b for a, b in zip(self.histogram, other.histogram, strict=True)),
             above=(),
             median=None,
             excluded=tuple(excluded.items()),
@@ -210,7 +225,7 @@ class Counts:
     def save(self) -> bytes:
         """Parquet bytes, equal for equal counts."""
         tables, described = [], []
-        for kind in ("cells", "scores", "above"):
+        for kind in _KINDS:
             for cells in getattr(self, kind):
                 described.append({"kind": kind, "names": cells.names, "levels": cells.levels})
                 tables.append(_to_arrow(cells, len(described) - 1))
@@ -227,20 +242,31 @@ class Counts:
         try:
             table = pq.read_table(io.BytesIO(content))
             meta = json.loads((table.schema.metadata or {})[b"harm-audit"])
-            parts: dict[str, list[Cells]] = {"cells": [], "scores": [], "above": []}
+            parts: dict[str, list[Cells]] = {kind: [] for kind in _KINDS}
             for index, described in enumerate(meta.pop("tables")):
                 chosen = table.filter(pc.equal(table["table"], index))
                 parts[described["kind"]].append(_from_arrow(chosen, described))
-            values = {name: _tuples(meta[name]) for name in _META}
-            tables = {kind: tuple(cells) for kind, cells in parts.items()}
-            return Counts(**values, cells=tables["cells"], scores=tables["scores"], above=tables["above"])
+            values = {name: _tuples(meta[name]) for name in _META if name in meta or name not in _LATER}
+            tables: dict[str, Any] = {kind: tuple(cells) for kind, cells in parts.items()}
+            return Counts(**values, **tables)
         except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise BundleError(
                 f"not a counts file: {error}", where="counts.parquet", hint="Make it with `harm-audit run`."
             ) from error
 
 
+_KINDS = ("cells", "scores", "above", "histogram")
+_LATER = ("task", "scales", "classes")
+"""What files of earlier versions do not have."""
+
+
+def _of_task(task: str) -> Any:
+    """The module of a task that has sums of its own."""
+    return importlib.import_module(f"audit.engine.tasks.{task}")
+
+
 _META = (
+    *_LATER,
     "attributes",
     "control",
     "edges",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 UNREADABLE = "unreadable line"
 _PLAIN = (("1", "0"), ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 _MISSING = -1
+SUMS = ("n", "w", "w2", "s", "ss", "ws", "wss", "w2s", "w2ss")
 _CONTINUOUS = {
     "prediction": "A score, not a decision? Write `score: {column}` and give `threshold:`.",
     "label": "A label of two classes is needed here; `{column}` measures something.",
@@ -125,7 +127,14 @@ class Decoder:
                 self.notes.append(note)
         self.positive[role] = named
 
-    def cells(self, table: pa.Table, grouping: tuple[str, ...]) -> tuple[Cells, list[tuple[str, int]]]:
+    def cells(
+        self,
+        table: pa.Table,
+        grouping: tuple[str, ...],
+        *,
+        sums: Iterable[str] = SUMS,
+        extremes: Iterable[str] = ("low", "high"),
+    ) -> tuple[Cells, list[tuple[str, int]]]:
         """The rows to audit as Cells, and the excluded rows by reason."""
         rows = integers(table["n"])
         audited, excluded = self._exclusions(table, rows)
@@ -145,18 +154,16 @@ class Decoder:
             "label": self._binary(table, "y", "label"),
             "prediction": self._binary(table, "p", "prediction"),
         }
-        for key in ("bucket", "bin", "tenth"):
+        for key in ("bucket", "bin", "tenth", "known"):
             if key in table.column_names:
                 keys[key] = integers(table[key].fill_null(_MISSING))
-        sums: dict[str, Array] = {
-            name: integers(table[name].fill_null(0))
-            for name in ("n", "w", "w2", "s", "ss", "ws", "wss", "w2s", "w2ss")
-            if name in table.column_names
+        held: dict[str, Array] = {
+            name: integers(table[name].fill_null(0)) for name in sums if name in table.column_names
         }
-        for name in ("low", "high"):
+        for name in extremes:
             if name in table.column_names:
-                sums[name] = table[name].to_numpy().astype(np.float64)
-        whole = Cells(names, tuple(levels), stacked, keys, sums)
+                held[name] = table[name].to_numpy().astype(np.float64)
+        whole = Cells(names, tuple(levels), stacked, keys, held)
         return whole.where(audited & (rows > 0)), excluded
 
     def _levels(
@@ -204,7 +211,9 @@ class Decoder:
         if "gap" in table.column_names:
             leave_out("an attribute is missing (data.missing: exclude)", _flags(table["gap"]))
         columns = self.spec.data.columns
-        if columns.prediction:
+        if "absent" in table.column_names:
+            leave_out("no prediction", _flags(table["absent"]))
+        elif columns.prediction:
             leave_out("no prediction", self._binary(table, "p", "prediction") == _MISSING)
         elif columns.score:
             leave_out("no score", integers(table["bin"].fill_null(_MISSING)) == _MISSING)

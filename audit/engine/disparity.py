@@ -92,7 +92,7 @@ def _compared(
 ) -> Entry:
     """Group against reference, entry by entry; `share` is the group's part of the reference, 0 if apart."""
     share = np.zeros(len(index)) if share is None else share
-    value = difference_or_ratio(mine.value, reference.value, share, place.rule.comparison)
+    value = mine.compared(reference, share, place.rule.comparison)
     found = evidence or mine.versus(reference, share, place.rule.comparison)
     blocked, reported = blocks(place.metric, place.grouping, mine, reference, place.context)
     if found is None:
@@ -118,24 +118,16 @@ def _compared(
     )
 
 
-def difference_or_ratio(mine: Floats, reference: Floats, share: Floats, comparison: str) -> Floats:
-    """Group minus, or divided by, the reference; NaN where undefined, as a ratio of values under 0 is."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if comparison == "difference":
-            difference: Floats = (1 - share) * (mine - reference)
-            return difference
-        below = (1 - share) * reference + share * mine
-        ratio: Floats = mine / np.where((below > 0) & (mine >= 0), below, np.nan)
-        return ratio
-
-
 def _why(mine: Sample, reference: Sample, value: Floats, comparison: str) -> tuple[str | None, ...]:
     defined = np.isfinite(value)
     if defined.all():
         return (None,) * len(value)
     reasons: list[str | None] = []
+    refused = mine.why_not(reference, comparison)
     for index in range(len(value)):
-        if defined[index]:
+        if refused[index]:
+            reasons.append(refused[index])
+        elif defined[index]:
             reasons.append(None)
         elif mine.why[index]:
             reasons.append(mine.why[index])

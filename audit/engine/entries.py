@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.engine import evidence, sampling
+from audit.engine import distances, evidence, sampling, skewed
 from audit.engine.findings import Hypothesis, ranked
 from audit.engine.groups import Floats, Index
 from audit.engine.many import AgainstBest, EveryPair
@@ -33,6 +33,11 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     "best:difference": partial(AgainstBest, kind="difference"),
     "best:ratio": partial(AgainstBest, kind="ratio"),
     "pairs": EveryPair,
+    "skewed": skewed.Skewed,
+    "skewed:ratio": lambda m1, v1, k1, n1, m2, v2, k2, n2, power, share: evidence.Overall(
+        skewed.SkewedRatio((m1, v1, k1, n1), (m2, v2, k2, n2), power), share, "ratio"
+    ),
+    "distance": distances.Distance,
     "auc:difference": lambda *parts: evidence.AucDifference(
         evidence.Auc(*parts[:6]), evidence.Auc(*parts[6:])
     ),

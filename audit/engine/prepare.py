@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,15 @@ class Plan:
         return [*names, *(key for key in ("y", "p") if key in self.table.columns), *flags]
 
 
-def plan(spec: AuditSpec, source: Source) -> Plan:
+Values = Callable[[ir.Table, Any], dict[str, Any]]
+"""Further expressions of a family, from the table and the filter's flag (None without a filter)."""
+
+
+def plan(spec: AuditSpec, source: Source, values: Values | None = None) -> Plan:
     """Check the columns and prepare the expressions; reads a probe of rows.
 
     Scores are taken to lie in [0, 1] where the probe's do; who reads them all must see to the others.
+    `values` adds a family's own columns to the prepared table.
     """
     data, columns = spec.data, spec.data.columns
     table = source.table
@@ -76,25 +82,27 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
     if columns.prediction:
         expressions["p"] = table[columns.prediction]
     elif columns.score and data.threshold is not None:
-        expressions["p"] = _number(table, columns.score) >= data.threshold
+        expressions["p"] = number(table, columns.score) >= data.threshold
     if kept is not None:
         expressions["keep"] = kept
     if data.missing == "exclude":
         expressions["gap"] = ibis.or_(*(_absent(expressions[f"a{i}"]) for i in range(len(data.attributes))))
     if columns.score:
-        score = _number(table, columns.score)
+        score = number(table, columns.score)
         expressions["s"] = score if kept is None else kept.ifelse(score, ibis.null("float64"))
     frequencies = data.weights == "frequency"
     counted = columns.weight if frequencies else columns.count
     if columns.weight and not frequencies:
-        weight = _number(table, columns.weight)
+        weight = number(table, columns.weight)
         _checked(expressions, "w", weight, (weight >= 0) & (weight <= MAX_WEIGHT))
     if counted:
-        rows = _number(table, counted)
+        rows = number(table, counted)
         bounded = ((rows >= 0) & (rows <= MAX_COUNT)).ifelse(rows, 0.5)
         _checked(expressions, "k", rows, bounded == bounded.floor())
     if columns.cluster:
         expressions["cluster"] = _cluster_text(table, columns.cluster)
+    if values is not None:
+        expressions |= values(table, kept)
     prepared = table.select(**expressions)
     keys = (("label", "y"), ("prediction", "p"), ("score", "s"), ("weight", "w"), ("count", "k"))
     present = [role for role, key in (*keys, ("cluster", "cluster")) if key in expressions]
@@ -108,8 +116,7 @@ def plan(spec: AuditSpec, source: Source) -> Plan:
 
 def _check_columns(spec: AuditSpec, table: ir.Table) -> None:
     columns = spec.data.columns
-    for role in ("label", "prediction", "score", "weight", "count", "id", "cluster", "time"):
-        name = getattr(columns, role)
+    for role, name in columns:
         if name and name not in table.columns:
             raise missing_column(name, table.columns, where=f"data.columns.{role}")
     for name, item in spec.data.attributes.items():
@@ -140,7 +147,8 @@ def _checked(expressions: dict[str, Any], role: str, value: Any, valid: Any) -> 
     expressions[f"bad_{role}"] = ~sound
 
 
-def _number(table: ir.Table, name: str) -> Any:
+def number(table: ir.Table, name: str) -> Any:
+    """The column as doubles; a DataError where it holds no numbers."""
     column = table[name]
     if not column.type().is_numeric() or column.type().is_boolean():
         raise DataError(

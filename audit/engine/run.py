@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from audit import __version__
-from audit.engine import aggregate, barriers, conditional, disparity
+from audit.engine import barriers, conditional, disparity, tasks
 from audit.engine.counts import Cells, Counts
 from audit.engine.curves import curves
 from audit.engine.entries import compare
@@ -61,7 +61,7 @@ def audit(
     source = None
     if counts is None:
         with open_source(spec, frame=frame) as source:
-            counts = aggregate.count(spec, source, scoring_rate=_asks_scoring_rate(spec, rules))
+            counts = tasks.count(spec, source, scoring_rate=_asks_scoring_rate(spec, rules))
     tables = Tables(counts, spec.data.intersections, spec)
     policy = _policy(spec, rules, look)
     _check(spec, rules, tables)
@@ -97,7 +97,7 @@ def audit(
 def explain(spec: AuditSpec, *, frame: Any = None) -> str:
     """What would be read, and the SQL; the rows are probed, not audited."""
     with open_source(spec, frame=frame) as source:
-        return f"-- source: {source.name} ({source.kind})\n" + aggregate.describe(spec, source)
+        return f"-- source: {source.name} ({source.kind})\n" + tasks.describe(spec, source)
 
 
 def _entries(rule: Rule, context: barriers.Context) -> list[Any]:
@@ -208,7 +208,8 @@ def _data(
     digest = None if source is None else source.digest
     if source is not None and source.kind in ("table", "sql"):
         asked = f"{spec.data.table}\n{spec.data.sql}\n".encode()
-        digest = hashlib.sha256(asked + repr(_cells(counts)).encode()).hexdigest()
+        held = counts.save() if counts.task else repr(_cells(counts)).encode()
+        digest = hashlib.sha256(asked + held).hexdigest()
     lines = counts.rejected_lines
     return Data(
         source=source.name if source is not None else "counts",

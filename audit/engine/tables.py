@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
 from audit.engine.metrics import decisions, scores
 from audit.engine.metrics.sample import Mean, Rate, Sample
 from audit.engine.scored import Scored, tabulate_scores
-from audit.registry import Metric, metrics
+from audit.registry import Metric, metric_named, metrics
 from audit.result import group_name
 
 if TYPE_CHECKING:
@@ -41,7 +42,14 @@ class Tables:
         self._groups: dict[tuple[tuple[str, ...], tuple[str, ...]], Groups] = {}
         self._largest: dict[tuple[str, ...], int] = {}
         self._scored: dict[tuple[str, ...], Scored] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
         self._samples: dict[tuple[str, tuple[str, ...], str], Sample] = {}
+
+    def cached(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What `make` gives, worked out once; a family keeps its own tables here."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
 
     @cached_property
     def roles(self) -> frozenset[str]:
@@ -98,7 +106,7 @@ class Tables:
         """The metric by group; with side `rest`, of everyone else for each group."""
         key = (metric, grouping, side)
         if key not in self._samples:
-            self._samples[key] = self._measure(metrics()[metric], grouping, side)
+            self._samples[key] = self._measure(metric_named(metric), grouping, side)
         return self._samples[key]
 
     def _measure(self, metric: Metric, grouping: tuple[str, ...], side: str) -> Sample:

@@ -145,21 +145,21 @@ def _open_ended(spec: AuditSpec) -> bool:
 def _numeric_columns(spec: AuditSpec) -> set[str]:
     columns = spec.data.columns
     binned = {item.column or name for name, item in spec.data.attributes.items() if item.bins}
-    return binned | {name for name in (columns.score, columns.weight, columns.count) if name}
+    measured = (
+        columns.score,
+        columns.weight,
+        columns.count,
+        columns.exposure,
+        columns.rank,
+        columns.relevance,
+    )
+    predicted = (columns.label, columns.prediction) if spec.data.task_named == "regression" else ()
+    return binned | {name for name in (*measured, *predicted) if name}
 
 
 def _needed(spec: AuditSpec) -> set[str]:
     columns = spec.data.columns
-    roles = {
-        columns.label,
-        columns.prediction,
-        columns.score,
-        columns.weight,
-        columns.count,
-        columns.id,
-        columns.cluster,
-        columns.time,
-    }
+    roles = {column for _, column in columns}
     attributes = {item.column or name for name, item in spec.data.attributes.items()}
     return {name for name in roles if name} | attributes | set(spec.data.control)
 

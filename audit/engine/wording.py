@@ -57,7 +57,7 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + "…"
 
 
-_ABBREVIATED = {"auc": "AUC", "f1": "F1"}
+_ABBREVIATED = {"auc": "AUC", "f1": "F1", "mae": "MAE", "rmse": "RMSE", "r2": "R²"}
 
 
 def metric_words(metric: str, comparison: str) -> str:

@@ -186,6 +186,21 @@ def lookup(name: str, *, where: str | None = None) -> Metric | Alias:
     )
 
 
+def metric_named(name: str) -> Metric:
+    """The metric called `name`, also one of a class; a KeyError where no metric is called so.
+
+    >>> metric_named("f1[gold]").title
+    'F1, gold against the rest'
+    """
+    base, of_class = split_class(name)
+    metric = metrics()[base]
+    if of_class is None:
+        return metric
+    found = _of_class(metric, of_class)
+    assert isinstance(found, Metric)
+    return found
+
+
 def _of_class(entry: Metric | Alias, of_class: str) -> Metric | Alias:
     named = replace(
         entry, name=with_class(entry.name, of_class), title=f"{entry.title}, {of_class} against the rest"

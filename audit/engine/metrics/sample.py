@@ -70,6 +70,16 @@ class Sample:
         """Rows, or sum of weights, in the numerator; None where there is none."""
         return None
 
+    def compared(self, reference: Any, share: Floats, comparison: str) -> Floats:
+        """The compared value; NaN where undefined. `share` is the group's part of the reference."""
+        value = difference_or_ratio(self.value, reference.value, share, comparison)
+        refused = [why is not None for why in self.why_not(reference, comparison)]
+        return np.where(refused, np.nan, value)
+
+    def why_not(self, reference: Any, comparison: str) -> tuple[str | None, ...]:
+        """Why groups whose values are both defined are not compared so; None where they are."""
+        return (None,) * len(self)
+
     def alone(self) -> Arguments | None:
         """The evidence on each group's own value; None where the metric is only described."""
         return None
@@ -258,6 +268,17 @@ class Area(Sample):
 
     def versus(self, reference: Area, share: Floats, comparison: str) -> Arguments | None:
         return ("auc:difference", (*self.parts, *reference.parts)) if comparison == "difference" else None
+
+
+def difference_or_ratio(mine: Floats, reference: Floats, share: Floats, comparison: str) -> Floats:
+    """Group minus, or divided by, the reference; NaN where undefined, as a ratio of values under 0 is."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if comparison == "difference":
+            difference: Floats = (1 - share) * (mine - reference)
+            return difference
+        below = (1 - share) * reference + share * mine
+        ratio: Floats = mine / np.where((below > 0) & (mine >= 0), below, np.nan)
+        return ratio
 
 
 def reasons(undefined: Flags, reason: str) -> tuple[str | None, ...]:
