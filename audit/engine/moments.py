@@ -62,7 +62,7 @@ def _others(name: str, values: Floats) -> Floats:
         return np.full(len(values), np.nan)
     low = name.endswith("low")
     order = np.sort(values) if low else -np.sort(-values)
-    return np.where(values == order[0], order[1], order[0])
+    return np.asarray(np.where(values == order[0], order[1], order[0]))
 
 
 def tabulate_moments(cells: Cells, grouping: tuple[str, ...], scales: dict[str, int]) -> Moments:

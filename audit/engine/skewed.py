@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from audit.engine.tails import Array, Normal, distance, quantile
 
+_FAR = 4.0
 _STEPS = 80
 _FLAT = 1e-9
 
@@ -87,7 +88,8 @@ class SkewedRatio(Normal):
     """The ratio of two means, to the power `power`, tested at t by the mean m₁ − t·m₂.
 
     Each side is (mean, variance of the mean, its third cumulant, degrees of freedom). NaN where the
-    second mean is not above 0 or the first lies below 0. Source: Fieller 1954, with the transformation above.
+    second mean is not above 0 by four standard errors, or the first lies below 0. Source: Fieller
+    1954, with the transformation above.
     """
 
     domain = (0.0, np.inf)
@@ -97,7 +99,7 @@ class SkewedRatio(Normal):
     ) -> None:
         given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (*mine, *theirs, power)))
         self.m1, self.v1, self.k1, self.n1, self.m2, self.v2, self.k2, self.n2, self.power = given
-        sound = (self.m2 > 0) & (self.m1 >= 0)
+        sound = (self.m2 > _FAR * np.sqrt(self.v2)) & (self.m2 > 0) & (self.m1 >= 0)
         self.m1 = np.where(sound, self.m1, np.nan)
 
     @property
