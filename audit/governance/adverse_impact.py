@@ -168,7 +168,7 @@ def difference_interval(a: int, n1: int, c: int, n2: int, confidence: float = 0.
     (low1, high1), (low2, high2) = _wilson(p1, n1, z), _wilson(p2, n2, z)
     down = math.sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
     up = math.sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
-    return p1 - p2 - down, p1 - p2 + up
+    return max(-1.0, p1 - p2 - down), min(1.0, p1 - p2 + up)
 
 
 def _wilson(p: float, n: int, z: float) -> tuple[float, float]:

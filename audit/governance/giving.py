@@ -39,7 +39,8 @@ def lack(given: Mapping[str, Any]) -> Lack | None:
 def give(file: AnswerFile, item: Item, situation: Situation, project: Path, given: Mapping[str, Any]) -> bool:
     """Keep an answer in its list's file, bound to what the audit named; True where the file was written.
 
-    `given` may hold said, by, owner, note, documents, reviewer, na, waive, approved_by and until. A
+    `given` may hold said, by, owner, note, documents, reviewer, na, waive, approved_by and until, and
+    `cleared`, the names of fields that are to be emptied. A
     UsageError where it lacks something, or where somebody else wrote the file meanwhile.
     """
     missing = lack(given)
@@ -68,5 +69,7 @@ def give(file: AnswerFile, item: Item, situation: Situation, project: Path, give
         name: digest for name, digest in situation.hashes().items() if digest and name in item.on_change
     }
     kept = {name: value for name, value in fields.items() if value is not None or name == "na"}
+    for name in given.get("cleared", ()):
+        kept["evidence" if name == "documents" else name] = None
     file.give(item, by=given["by"], on=situation.as_of, **kept)
     return file.save()

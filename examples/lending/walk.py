@@ -93,6 +93,7 @@ def main(folder: Path) -> None:
     harm_audit(folder, 3, "gate", "evidence", *MODEL)
     sign(folder)
     harm_audit(folder, 0, "gate", "evidence", *MODEL)
+    harm_audit(folder, 0, "report", "evidence")
 
     say("One byte of the model changes.")
     with (folder / "model.joblib").open("ab") as handle:

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from audit.governance.adverse_impact import (
     below_four_fifths,
+    difference_interval,
     exact_tests,
     flips,
     holm,
@@ -128,6 +130,15 @@ def test_measures_are_finite_or_none(n1: int, n2: int, data: st.DataObject) -> N
         assert high is not None
         assert low <= a / n1 / (c / n2) * (1 + 1e-12)
         assert a / n1 / (c / n2) <= high * (1 + 1e-12)
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.data())
+def test_the_interval_of_a_difference_is_newcombes(n1: int, n2: int, data: st.DataObject) -> None:
+    a, c = data.draw(st.integers(0, n1)), data.draw(st.integers(0, n2))
+    low, high = difference_interval(a, n1, c, n2)
+    oracle = confint_proportions_2indep(a, n1, c, n2, method="newcomb", compare="diff", correction=False)
+    assert (low, high) == pytest.approx(oracle, abs=1e-9)
+    assert -1 <= low <= a / n1 - c / n2 <= high <= 1
 
 
 def test_verdicts() -> None:

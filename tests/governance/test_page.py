@@ -100,6 +100,21 @@ class TestAnswering:
         assert "EVAL-02: saved." in page
         assert "It is now satisfied (attested)" in page
 
+    def test_a_field_that_was_emptied_is_empty(self, app: App) -> None:
+        first = {
+            "said": "yes",
+            "by": "Ada",
+            "note": "since May",
+            "documents": "https://example.org/x",
+            "owner": "B",
+        }
+        post(app, "EVAL-02", mark=mark(app, "EVAL-02"), **first)
+        second = {"said": "yes", "by": "Ada", "note": "", "documents": "", "owner": "B"}
+        post(app, "EVAL-02", mark=mark(app, "EVAL-02"), **second)
+        found = kept(app, "EVAL-02")
+        assert (found.note, found.evidence, found.owner) == (None, (), "B")
+        assert "no document is named" in get(app, "EVAL-02").text
+
     def test_a_list_shows_what_is_open_and_where_each_comes_from(self, app: App) -> None:
         page = get(app, "EVAL").text
         assert '<span class="source derived">derived</span>' in page

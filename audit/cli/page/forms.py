@@ -16,6 +16,7 @@ from audit.governance.checklist import Item
 
 LONGEST = 4_000
 """Characters of a field; a longer text belongs into a document."""
+_CLEARED = ("note", "owner", "reviewer", "documents")
 WAYS = ("answer", "na", "waive")
 """The forms of a question: an answer, that it does not apply, leave to go on without a yes."""
 
@@ -104,6 +105,7 @@ def given_of(typed: Typed) -> dict[str, Any]:
         "owner": values.get("owner"),
         "reviewer": values.get("reviewer"),
         "documents": documents,
+        "cleared": [name for name in _CLEARED if name in values and not values[name]],
     }
 
 
