@@ -16,6 +16,9 @@ from audit.engine.tables import Tables
 from audit.registry import metric_named
 from audit.result import Policy, Rule
 
+_UNCLUSTERED = ("auc", "calibration_slope", "log_loss")
+"""Metrics of the score's bins, of which clusters keep none."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -76,10 +79,8 @@ def common_block(metric: str, context: Context) -> str | None:
     if clusters is not None and clusters < sampling.LEAST_CLUSTERS:
         return f"{clusters} clusters, under {sampling.LEAST_CLUSTERS}"
     entry = metric_named(metric)
-    if clusters is not None and metric == "auc":
-        return "rows are clustered, and the area's interval takes them as independent"
-    if clusters is not None and entry.interval == "distance":
-        return "rows are clustered, and the distance's interval takes them as independent"
+    if clusters is not None and (metric in _UNCLUSTERED or entry.interval == "distance"):
+        return "rows are clustered, and this metric's interval takes them as independent"
     if "label" in entry.needs and conditions_on_prediction(entry) is None:
         return context.tables.uneven_labels
     return None

@@ -29,6 +29,8 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     "rate": evidence.OneRate,
     "mean": evidence.Linearised,
     "log": evidence.LogLinearised,
+    "logit": evidence.LogitLinearised,
+    "distance": evidence.FromZero,
     "auc": evidence.Auc,
     "best:difference": partial(AgainstBest, kind="difference"),
     "best:ratio": partial(AgainstBest, kind="ratio"),

@@ -22,8 +22,10 @@ __all__ = [
     "Auc",
     "AucDifference",
     "Evidence",
+    "FromZero",
     "Linearised",
     "LogLinearised",
+    "LogitLinearised",
     "MantelHaenszel",
     "OneRate",
     "Overall",
@@ -118,6 +120,75 @@ class Linearised(Normal):
 
     def high_limit(self, level: Array) -> Array:
         return np.asarray(self._estimate + quantile(level, self.df) * self.se)
+
+
+class LogitLinearised(Normal):
+    """A value in (0, 1) with its standard error, judged on the logit scale.
+
+    `least` and `most` are what is known of the value itself: the lower limit starts from the one, the
+    upper from the other. NaN where the value is 0 or 1.
+
+    >>> [round(float(limit), 3) for limit in LogitLinearised(0.8, 0.8, 0.8, 0.02).interval(0.05)]
+    [0.758, 0.836]
+    """
+
+    domain = (0.0, 1.0)
+
+    def __init__(
+        self, estimate: npt.ArrayLike, least: npt.ArrayLike, most: npt.ArrayLike, se: npt.ArrayLike
+    ) -> None:
+        value, low, high, error = (np.asarray(v, dtype=float) for v in (estimate, least, most, se))
+        inside = (value > 0) & (value < 1)
+        self._estimate = value
+        self._error = error / np.where(inside, value * (1 - value), np.nan)
+        with np.errstate(divide="ignore"):
+            self._low, self._high = special.logit(low), special.logit(high)
+        self.df = np.asarray(np.inf)
+
+    @property
+    def estimate(self) -> Array:
+        """The value as given."""
+        return self._estimate
+
+    def z(self, t: Array) -> Array:
+        return distance(special.logit(self._estimate) - special.logit(t), self._error)
+
+    def above(self, t: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return upper_tail(distance(self._low - special.logit(t), self._error), self.df)
+
+    def below(self, t: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return upper_tail(distance(special.logit(t) - self._high, self._error), self.df)
+
+    def low_limit(self, level: Array) -> Array:
+        return np.asarray(special.expit(self._low - quantile(level, self.df) * self._error))
+
+    def high_limit(self, level: Array) -> Array:
+        return np.asarray(special.expit(self._high + quantile(level, self.df) * self._error))
+
+
+class FromZero:
+    """A distance, which chance alone keeps above 0: [max(0, T − q), T + q].
+
+    `noise`, shape (n, R), holds draws of ‖e* − ê‖, the distance between what was measured and what
+    might have been; q is their quantile. Its lower limit errs at most as often as its level says,
+    by the triangle inequality; it is 0 where chance can explain the whole.
+
+    >>> [float(v[0]) for v in FromZero([0.3], [0.3], [0.3], [[0.1, 0.1, 0.2, 0.2]]).interval(0.05)]
+    [0.1, 0.5]
+    """
+
+    def __init__(
+        self, estimate: npt.ArrayLike, least: npt.ArrayLike, most: npt.ArrayLike, noise: npt.ArrayLike
+    ) -> None:
+        given = (np.asarray(v, dtype=float) for v in (estimate, least, most, noise))
+        self.estimate, self._least, self._most, self._noise = given
+
+    def interval(self, alpha: float) -> tuple[Array, Array]:
+        """Limits at 1 − alpha."""
+        q = np.quantile(self._noise, 1 - alpha, axis=1, method="higher")
+        return np.where(np.isnan(self._least), np.nan, np.maximum(self._least - q, 0.0)), self._most + q
 
 
 class LogLinearised(Normal):

@@ -132,18 +132,29 @@ def _tenths(cells: Cells, index: Index, size: int, label: Index, weighted: bool)
     return np.stack(parts, axis=-1).reshape(size, TENTHS, 3)
 
 
-def bucket_means(cells: Cells, groups: Groups, what: str) -> tuple[Floats, Floats]:
-    """By group and cluster bucket the sum of `residual` s − y, or of `squared` (s − y)², and its rows."""
+SUMMED = {
+    "mean_score": (-1, 0, 1),
+    "balance_for_negative_class": (0,),
+    "balance_for_positive_class": (1,),
+    "calibration_in_the_large": (0, 1),
+    "brier": (0, 1),
+}
+"""Metrics that are means of what the cells sum, and the labels of their rows; -1 is none."""
+
+
+def bucket_means(cells: Cells, groups: Groups, metric: str) -> tuple[Floats, Floats]:
+    """By group and cluster bucket the sum of what the metric is a mean of, and its rows."""
     index, _ = place(cells, groups.grouping)
-    labelled = (cells.keys["label"] >= 0) & (cells.keys["bin"] >= 0)
+    chosen = np.isin(cells.keys["label"], SUMMED[metric]) & (cells.keys["bin"] >= 0)
     prefix = "w" if "w" in cells.sums else ""
-    flat = (index * BUCKETS + cells.keys["bucket"])[labelled]
-    y = cells.keys["label"][labelled].astype(np.float64)
+    flat = (index * BUCKETS + cells.keys["bucket"])[chosen]
+    y = cells.keys["label"][chosen].astype(np.float64)
     rows, s, ss = (
-        cells.sums[name][labelled].astype(np.float64) / (1 if name == "n" else FIXED)
+        cells.sums[name][chosen].astype(np.float64) / (1 if name == "n" else FIXED)
         for name in (prefix or "n", prefix + "s", prefix + "ss")
     )
-    value = s - y * rows if what == "residual" else ss - 2 * y * s + y * rows
+    values = {"calibration_in_the_large": s - y * rows, "brier": ss - 2 * y * s + y * rows}
+    value = values.get(metric, s)
     shape = (len(groups), BUCKETS)
     sums, counts = (
         np.bincount(flat, weights=part, minlength=len(groups) * BUCKETS).astype(float).reshape(shape)

@@ -14,7 +14,7 @@ import numpy as np
 from audit.engine import scored as score_tables
 from audit.engine.counts import Cells, Counts
 from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
-from audit.engine.metrics import decisions, scores
+from audit.engine.metrics import decisions, score_distances, scores
 from audit.engine.metrics.sample import Mean, Rate, Sample
 from audit.engine.scored import Scored, tabulate_scores
 from audit.registry import Metric, metric_named, metrics
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 COVERAGE_GAP = 0.05
 """Label coverage that differs by more than this between groups or predictions blocks a pass."""
-SCORE_NEEDS = ("calibration_in_the_large", "brier", "expected_calibration_error")
+SCORE_NEEDS = (
+    *("calibration_in_the_large", "calibration_slope", "brier", "log_loss", "expected_calibration_error"),
+    *("mean_score", "balance_for_positive_class", "balance_for_negative_class"),
+)
+DISTANCES = ("score_ks", "score_wasserstein", "abroca")
 
 
 class Tables:
@@ -119,10 +123,12 @@ class Tables:
             measured: Sample = _family(metric.family).sample(metric, self, grouping, side)
             return measured
         table = self.scored(grouping)
+        if metric.name in DISTANCES:
+            return score_distances.measure(metric, table, table.rest())
         sample = scores.measure(metric, table.rest() if side == "rest" else table)
         if metric.name in SCORE_NEEDS and not self.unit_scores:
             return sample.undefined_where(np.ones(len(sample), dtype=bool), "scores lie outside [0, 1]")
-        if groups.buckets is not None and isinstance(sample, Mean):
+        if groups.buckets is not None and isinstance(sample, Mean) and metric.name in score_tables.SUMMED:
             return self._clustered(sample, metric.name, groups, side)
         return sample
 
@@ -137,8 +143,7 @@ class Tables:
         return decisions.rate(selection, groups.rest() if side == "rest" else groups)
 
     def _clustered(self, sample: Mean, metric: str, groups: Groups, side: str) -> Mean:
-        what = "residual" if metric == "calibration_in_the_large" else "squared"
-        sums, rows = score_tables.bucket_means(self.cells(groups.grouping), groups, what)
+        sums, rows = score_tables.bucket_means(self.cells(groups.grouping), groups, metric)
         if side == "rest":
             sums, rows = sums.sum(axis=0) - sums, rows.sum(axis=0) - rows
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -36,7 +36,7 @@ class Metric:
     high_is: str
     """`good` or `bad` for the person whatever the outcome, or `outcome`: as a positive prediction is."""
     interval: str
-    """clopper_pearson, linearised, transformed, delong, clustered or none."""
+    """clopper_pearson, linearised, transformed, delong, distance, clustered or none."""
     denominator_words: str
     blind_spot: str
     """What it cannot see."""

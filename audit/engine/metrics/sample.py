@@ -257,6 +257,38 @@ class Odds(Mean):
 
 
 @dataclass(frozen=True)
+class Portion(Sample):
+    """A value between 0 and 1 that is no share of rows, described and never judged.
+
+    `se` is its standard error; `least` and `most` are what its bins allow.
+    """
+
+    se: Floats
+    least: Floats
+    most: Floats
+
+    def alone(self) -> Arguments:
+        se = np.where(self.n >= LEAST_ROWS, self.se, np.nan)
+        return "logit", (self.value, self.least, self.most, se)
+
+
+@dataclass(frozen=True)
+class Distance(Sample):
+    """How far each group lies from everyone else, described and never judged.
+
+    `least` and `most` are what its bins allow; `noise`, shape (G, R), draws of the distance that
+    chance alone makes.
+    """
+
+    least: Floats
+    most: Floats
+    noise: Floats
+
+    def alone(self) -> Arguments:
+        return "distance", (self.value, self.least, self.most, self.noise)
+
+
+@dataclass(frozen=True)
 class Area(Sample):
     """An area under the ROC curve; `parts`: the area, its least and largest value under the binning, its
     variance, positives, negatives."""

@@ -6,20 +6,29 @@ from collections.abc import Callable
 
 import numpy as np
 
-from audit.engine.groups import Floats
-from audit.engine.metrics.sample import Area, Described, Mean, Sample, no_buckets, reasons
+from audit.engine.groups import MISSING, Floats
+from audit.engine.metrics import score_bins
+from audit.engine.metrics.sample import Area, Distance, Mean, Sample, no_buckets, reasons
+from audit.engine.metrics.score_distances import normals
 from audit.engine.scored import Scored
 from audit.registry import Metric
 
 NEGATIVE, POSITIVE = 0, 1
 _LABELLED = slice(0, 2)
+_WITHIN_TENTH = 0.1**2 / 4
+"""The most that scores of one tenth can vary."""
 
 
 def measure(metric: Metric, scored: Scored) -> Sample:
     """The metric in each group; undefined where it has no labelled row, or scores are no probabilities."""
-    if metric.name == "auc":
-        return _auc(scored)
     formulas: dict[str, Callable[[Scored], Sample]] = {
+        "auc": _auc,
+        "average_precision": score_bins.average_precision,
+        "balance_for_negative_class": lambda rows: _mean_score(rows, [NEGATIVE]),
+        "balance_for_positive_class": lambda rows: _mean_score(rows, [POSITIVE]),
+        "calibration_slope": score_bins.calibration_slope,
+        "log_loss": score_bins.log_loss,
+        "mean_score": lambda rows: _mean_score(rows, [NEGATIVE, POSITIVE, MISSING]),
         "calibration_in_the_large": _calibration,
         "brier": _brier,
         "expected_calibration_error": _ece,
@@ -32,6 +41,22 @@ def _rows(scored: Scored) -> Floats:
     return rows
 
 
+def _mean_score(scored: Scored, labels: list[int]) -> Mean:
+    """Mean score of the rows with one of the labels, from exact sums."""
+    total = scored.w[:, :, labels].sum(axis=(1, 2))
+    rows = scored.n[:, :, labels].sum(axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = scored.s[:, labels].sum(axis=1) / np.where(total > 0, total, np.nan)
+        squares, sums = scored.ss2[:, labels].sum(axis=1), scored.s2[:, labels].sum(axis=1)
+        variance = (squares - 2 * mean * sums + mean**2 * scored.w2[:, :, labels].sum(axis=(1, 2))) / total**2
+    which = {
+        NEGATIVE: "no row with negative label and score",
+        POSITIVE: "no row with positive label and score",
+    }
+    reason = "no row with a score" if len(labels) > 1 else which[labels[0]]
+    return _mean(mean, variance, rows, reason)
+
+
 def _calibration(scored: Scored) -> Mean:
     """Mean of s − y, and its linearised variance Σw²(r − mean)²/(Σw)²."""
     w = scored.w[:, :, _LABELLED].sum(axis=1)
@@ -42,7 +67,7 @@ def _calibration(scored: Scored) -> Mean:
         squares = scored.ss2[:, _LABELLED].sum(axis=1) - 2 * scored.s2[:, POSITIVE] + w2[:, POSITIVE]
         sums = scored.s2[:, _LABELLED].sum(axis=1) - w2[:, POSITIVE]
         variance = (squares - 2 * mean * sums + mean**2 * w2.sum(axis=1)) / total**2
-    return _mean(scored, mean, variance)
+    return _mean(mean, variance, _rows(scored))
 
 
 def _brier(scored: Scored) -> Mean:
@@ -57,25 +82,35 @@ def _brier(scored: Scored) -> Mean:
         loss = np.stack([middle[..., NEGATIVE] ** 2, (1 - middle[..., POSITIVE]) ** 2], axis=-1)
         spread = scored.w2[:, :, _LABELLED] * (loss - mean[:, None, None]) ** 2
         variance = spread.sum(axis=(1, 2)) / total**2
-    return _mean(scored, mean, variance)
+    return _mean(mean, variance, _rows(scored))
 
 
-def _mean(scored: Scored, mean: Floats, variance: Floats) -> Mean:
-    n = _rows(scored)
+def _mean(mean: Floats, variance: Floats, n: Floats, reason: str = "no row with label and score") -> Mean:
     with np.errstate(invalid="ignore", divide="ignore"):
         se = np.sqrt(np.maximum(variance, 0.0) * n / np.maximum(n - 1, 1))
     se = np.where(n > 1, se, np.nan)
-    why = reasons(np.isnan(mean), "no row with label and score")
+    why = reasons(np.isnan(mean), reason)
     return Mean(mean, n, why, se, no_buckets(len(n)), np.zeros((len(n), 0), dtype=bool))
 
 
-def _ece(scored: Scored) -> Described:
-    """Σ_b n_b/n·|mean score − share of positives| over ten equal bins."""
+def _ece(scored: Scored) -> Distance:
+    """Σ_b n_b/n·|mean score − share of positives| over ten equal bins; chance moves each bin off the line."""
     rows, positives, scores = np.moveaxis(scored.tenths, -1, 0)
     total = rows.sum(axis=1)
+    kish = scored.w2[:, :, _LABELLED].sum(axis=(1, 2)) / np.where(total > 0, total, 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.abs(scores - positives).sum(axis=1) / np.where(total > 0, total, np.nan)
-    return Described(value, _rows(scored), reasons(total == 0, "no row with label and score"))
+    share = (positives + 0.5) / (rows + 1)
+    spread = np.sqrt(rows * kish[:, None] * (share * (1 - share) + _WITHIN_TENTH))
+    draws = np.abs(normals(0))[:, : rows.shape[1]] @ spread.T
+    return Distance(
+        value,
+        _rows(scored),
+        reasons(total == 0, "no row with label and score"),
+        value,
+        value,
+        draws.T / np.where(total > 0, total, 1.0)[:, None],
+    )
 
 
 def _auc(scored: Scored) -> Area:
