@@ -30,7 +30,7 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     "mean": evidence.Linearised,
     "log": evidence.LogLinearised,
     "logit": evidence.LogitLinearised,
-    "distance": evidence.FromZero,
+    "from zero": evidence.FromZero,
     "auc": evidence.Auc,
     "best:difference": partial(AgainstBest, kind="difference"),
     "best:ratio": partial(AgainstBest, kind="ratio"),

@@ -285,7 +285,7 @@ class Distance(Sample):
     noise: Floats
 
     def alone(self) -> Arguments:
-        return "distance", (self.value, self.least, self.most, self.noise)
+        return "from zero", (self.value, self.least, self.most, self.noise)
 
 
 @dataclass(frozen=True)
