@@ -14,7 +14,7 @@ from audit import bundle as bundles_module
 from audit import gate
 from audit.cli import bundles, monitor_words, output
 from audit.cli.day import Day
-from audit.errors import BundleError
+from audit.errors import BundleError, UsageError
 from audit.result import Verdict
 
 if TYPE_CHECKING:
@@ -211,7 +211,13 @@ def run(spec: Path, ledger: str | None, events: Path | None, host: str, port: in
       harm-audit monitor run --events logs
       HARM_AUDIT_TOKEN=… harm-audit monitor run --host 0.0.0.0
     """
-    server: Any = importlib.import_module("audit.monitor.server")
+    try:
+        server: Any = importlib.import_module("audit.monitor.server")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the service needs {error.name}, which is not installed",
+            hint="Type: pip install 'harm-audit[serve]'",
+        ) from error
     settings = server.listening(host, port)
     watch = _open(spec, ledger, events)
     with importlib.import_module("audit.monitor.watch").database_errors(watch.url):
