@@ -6,7 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow as pa
 from audit.errors import AuditError, DataError
 from audit.monitor import cloudevents
 from audit.monitor.cloudevents import MAX_EVENTS, Pairing
-from audit.monitor.events import Normaliser
+from audit.monitor.events import Batch, Normaliser
 from audit.monitor.files import json_table, lines_of
 from audit.monitor.ledger import Ledger, Received
 
@@ -65,8 +65,15 @@ def _plain(found: object) -> list[object]:
     return events
 
 
+Asked = list[tuple[pa.Array, "Future[Received]"]]
+"""The events of requests, and where each is told what became of them."""
+
+
 class Writer:
-    """Takes lines from many requests and writes them in few transactions; each is told once it is on disk."""
+    """Takes lines from many requests and writes them in few transactions; each is told once it is on disk.
+
+    One thread makes numbers of the next batch while another writes the one before it.
+    """
 
     def __init__(self, ledger: Ledger, normaliser: Normaliser) -> None:
         self.ledger, self.normaliser = ledger, normaliser
@@ -75,6 +82,8 @@ class Writer:
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._store = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._room = threading.Semaphore(2)
 
     def start(self) -> None:
         self._thread.start()
@@ -84,7 +93,9 @@ class Writer:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._store.shutdown()
 
     @property
     def alive(self) -> bool:
@@ -118,22 +129,31 @@ class Writer:
                 while self._waiting and total + len(self._waiting[0][0]) <= MOST_AT_ONCE:
                     taken.append(self._waiting.popleft())
                     total += len(taken[-1][0])
-            self._write(taken)
-            with self._wake:
-                self._events -= total
+            self._room.acquire()
+            try:
+                batch = self._batch(pa.concat_arrays([events for events, _ in taken]))
+            except Exception as error:
+                self._tell(taken, error)
+            else:
+                self._store.submit(self._write, batch, taken)
 
-    def _write(self, taken: list[tuple[pa.Array, Future[Received]]]) -> None:
-        try:
-            found = self._ingest(pa.concat_arrays([events for events, _ in taken]))
-        except Exception as error:
-            # Whatever the database or a parser says must reach the senders, and the thread must go on.
-            for _, done in taken:
-                done.set_exception(error if isinstance(error, AuditError) else DataError(str(error)))
-            return
-        for _, done in taken:
-            done.set_result(found)
-
-    def _ingest(self, events: pa.Array) -> Received:
+    def _batch(self, events: pa.Array) -> Batch:
         raw = json_table(events, self.normaliser)
-        batch = self.normaliser.batch(raw, now=datetime.now(UTC), oldest=self.ledger.oldest())
-        return self.ledger.ingest(batch)
+        return self.normaliser.batch(raw, now=datetime.now(UTC), oldest=self.ledger.oldest())
+
+    def _write(self, batch: Batch, taken: Asked) -> None:
+        try:
+            self._tell(taken, self.ledger.ingest(batch))
+        except Exception as error:
+            self._tell(taken, error)
+
+    def _tell(self, taken: Asked, found: Received | Exception) -> None:
+        """Whatever the database or a parser said reaches the senders, and the threads go on."""
+        self._room.release()
+        with self._wake:
+            self._events -= sum(len(events) for events, _ in taken)
+        for _, done in taken:
+            if isinstance(found, Received):
+                done.set_result(found)
+            else:
+                done.set_exception(found if isinstance(found, AuditError) else DataError(str(found)))
