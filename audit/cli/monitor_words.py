@@ -108,7 +108,7 @@ def _gravity(one: Assessment) -> tuple[bool, float, str]:
 def _stream_line(one: Assessment, found: Evaluation) -> str:
     stream = one.stream
     places = decimals(one.low, one.high)
-    name = f"{stream.metric} {stream.attribute}={group_name((stream.group,))} v. {stream.reference}"
+    name = f"{stream.attribute}={group_name((stream.group,))} v. {stream.reference}: {stream.metric}"
     state = "unknowable" if stream.id in found.unknowable else one.state
     mark = STATE_MARKS.get(state, "–")
     value = "none" if one.value is None else figure(one.value, places)
