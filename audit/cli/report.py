@@ -95,10 +95,11 @@ def _governed(result: AuditResult, found: bundle.Bundle, project: Path, as_of: d
     """The page with the project's governance in it, decided as the gate would for a launch on that day."""
     from audit.cli import ready
     from audit.report import html
-    from audit.report.governed import governed_view
+    from audit.report.governed import governed_view, shown_reasons
 
     situation, lists = ready.state(project, found, result, as_of)
     held = ready.reasons(project, found, result, STAGE, as_of, no_waivers=False)
+    held = shown_reasons(held, situation, lists)
     model = result.system.model
     decision = gate.decide(result, today=as_of, model_sha256=model.sha256 if model else None, extra=held)
     view = governed_view(situation, lists, STAGE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from audit.gate import Reason
 from audit.governance import readiness
 from audit.governance.checklist import Checklist
 from audit.governance.harms import OPEN, Action, Harm
@@ -13,6 +14,8 @@ from audit.governance.status import Assessed
 from audit.report import numbers
 from audit.report.suppress import withheld
 
+COUNTING = ("group_sizes", "missing_counted", "unknown_counted")
+"""Checks whose words hold the number of people of a group."""
 SOURCES = ("derived", "attested", "mixed")
 WITHHELD = "the figures are withheld, for a group is small"
 
@@ -124,6 +127,35 @@ def governed_view(
     )
 
 
+def shown_reasons(
+    reasons: tuple[Reason, ...],
+    situation: Situation,
+    lists: tuple[tuple[Checklist, tuple[Assessed, ...]], ...],
+) -> tuple[Reason, ...]:
+    """The gate's reasons as the page may print them: without figures where the policy withholds groups."""
+    if situation.result is None or withheld(situation.result).limit is None:
+        return reasons
+    items = {one.item.id: one for _, assessed in lists for one in assessed if has_figures(one)}
+    harms = {h.id: h for h in (situation.register.harms if situation.register else ()) if h.trigger}
+    return tuple(_bare(reason, items, harms) for reason in reasons)
+
+
+def _bare(reason: Reason, items: dict[str, Assessed], harms: dict[str, Harm]) -> Reason:
+    if reason.id in items:
+        one = items[reason.id]
+        return replace(reason, text=f"{one.item.question} {one.words.capitalize()}: {WITHHELD}.")
+    if reason.id in harms:
+        return replace(reason, text=reason.text.replace(harms[reason.id].title, "raised by a rule"))
+    return reason
+
+
+def has_figures(one: Assessed) -> bool:
+    """Whether the reason for a status holds figures of single groups, which a policy may withhold."""
+    auto = one.item.auto
+    counted = auto is not None and auto.check in COUNTING
+    return one.evidence is not None and (counted or one.evidence.subject is not None)
+
+
 def _list(
     checklist: Checklist, assessed: tuple[Assessed, ...], situation: Situation, hidden: bool
 ) -> ListView:
@@ -147,7 +179,7 @@ def _list(
 
 
 def _item(one: Assessed, hidden: bool) -> ItemView:
-    figures = hidden and one.evidence is not None and one.evidence.subject is not None
+    figures = hidden and has_figures(one)
     return ItemView(
         one.item.id,
         one.item.question,

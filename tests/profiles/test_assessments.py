@@ -314,6 +314,13 @@ class TestMachineForms:
         sources = {o["props"][0]["value"] for o in result["observations"]}
         assert {"derived", "attested"} <= sources
 
+    def test_oscal_withholds_small_groups(self, tmp_path: Path) -> None:
+        found = full(tmp_path, sample_result(groups=6, suppress_below=400))
+        text = json.dumps(oscal(found))
+        assert "smallest group" not in text
+        assert "the policy withholds small groups" in text
+        assert "smallest group" in json.dumps(oscal(full(tmp_path)))
+
     def test_oscal_is_a_draft_until_people_spoke(self, tmp_path: Path) -> None:
         module: Any = importlib.import_module("audit.report.profiles.oscal")
         document = module.as_json(full(tmp_path, told=Facts()))

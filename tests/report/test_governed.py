@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -155,6 +156,24 @@ def test_figures_of_small_groups_stay_withheld() -> None:
     assert derived["EVAL-03"] == "the figures are withheld, for a group is small"
     _, plain = view(sample_result(groups=6), Register())
     assert "limit" in {i.id: i.why for each in plain.lists for i in each.items}["EVAL-03"]
+
+
+def test_reasons_hold_no_figures_of_small_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = sample_result(groups=6, suppress_below=400)
+    bundle.write(tmp_path / "evidence", {"audit.json": codec.dumps(result)})
+    assert main(["checklist", "new", "--bundle", "evidence"]) == 0
+    assert main(["harms", "seed", "--bundle", "evidence", *AS_OF]) == 0
+    text = html.unescape(report())
+    situation = look(tmp_path, result)
+    said = [a.evidence for _, assessed in assess_all(tmp_path, situation) for a in assessed if a.evidence]
+    figures = [e.words for e in said if e.subject is not None or e.words.startswith("smallest group")]
+    assert any(words.startswith("smallest group") for words in figures)
+    titles = [h.title for h in (situation.register.harms if situation.register else ()) if h.trigger]
+    assert figures
+    assert titles
+    assert [words for words in (*figures, *titles) if words in text] == []
+    assert "raised by a rule: nobody owns it" in text
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import Any
 from audit.governance.harms import Harm
 from audit.governance.status import Assessed
 from audit.report import numbers
+from audit.report.governed import has_figures
 from audit.report.profiles import measured
 from audit.report.profiles.frame import Case, Document, Field, harm_title, missing
 from audit.report.profiles.measured import RuleLine
@@ -221,7 +222,7 @@ def _item_finding(case: Case, one: Assessed) -> dict[str, Any]:
 
 def _why(case: Case, one: Assessed) -> str:
     """The reason; without its figures where the policy withholds groups."""
-    hidden = case.withheld.limit is not None and one.evidence is not None and one.evidence.subject is not None
+    hidden = case.withheld.limit is not None and has_figures(one)
     return "the figures are in the audit; the policy withholds small groups" if hidden else one.why
 
 
