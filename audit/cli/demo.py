@@ -1,7 +1,9 @@
-"""`harm-audit demo`: a worked example in a folder of its own, from made data to the report."""
+"""`harm-audit demo`: a worked example in a folder of its own, from made data to a measured remedy."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import runpy
 import shutil
 from pathlib import Path
@@ -18,9 +20,13 @@ DEFAULT_OUT = Path("harm-audit-demo")
 
 @click.command("demo", short_help="Audit a worked example, from data to report.")
 @click.option("--out", default=DEFAULT_OUT, type=click.Path(path_type=Path), show_default=True)
+@click.option("--audit-only", is_flag=True, help="Stop at the verdict: try no remedy.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
-def command(out: Path, quiet: bool) -> int:
-    """Copy the lending example into a folder, make its data, audit it, and say where the report is.
+def command(out: Path, audit_only: bool, quiet: bool) -> int:
+    """Copy the lending example into a folder, make its data, audit it, and mend what was found.
+
+    After the verdict it says where the errors sit, tries remedies, plans, and audits the remedy that
+    is advised, and a sham, on later applicants.
 
     \b
     Example:
@@ -32,6 +38,9 @@ def command(out: Path, quiet: bool) -> int:
     spec, evidence = out / "audit.yaml", out / "evidence"
     done = run.perform(spec, evidence, history=None, previous=None, quiet=quiet)
     run.tell(done.result, run.decide(done.result), evidence, bundle.read(evidence).id, quiet=quiet)
+    if not audit_only:
+        with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
+            runpy.run_path(str(out / "mend.py"))["main"](out)
     if not quiet:
         output.echo(f"Next: read {spec}, change a bound, and `harm-audit run {spec} --out {evidence} --gate`")
         output.echo("exit 0: not gated")

@@ -40,6 +40,8 @@ COMMANDS = {
     "diagnose": "Say why a group's error is high: bias, variance, mismatch, noise.",
     "augment-check": "Say whether added rows are like the test rows.",
     "mitigate": "Try remedies on equal terms, and say what each did.",
+    "plan": "Draft the mitigation plan from evidence; judge its actions.",
+    "compare": "Put two bundles side by side: what changed, what is noise.",
     "monitor": "Watch the released system against its audited bundle.",
     "metrics": "List the metrics and named comparisons.",
     "explain": "Say what a metric means and what it cannot see.",

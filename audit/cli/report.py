@@ -42,6 +42,13 @@ SUFFIXES = {".html": "html", ".htm": "html", ".json": "json", ".yaml": "yaml", "
     help="The folder that holds governance/ (here, by default), for profiles and the page.",
 )
 @click.option("--as-of", type=Day(), help="The day on which laws and answers are read; today by default.")
+@click.option(
+    "--with",
+    "documents",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="For the page: what slices, diagnose, mitigate or plan wrote as JSON; repeat it.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The file; - is standard output.")
 @click.option(
     "--baseline-bundle", type=click.Path(path_type=Path), help="An earlier bundle, for what changed."
@@ -52,6 +59,7 @@ def command(
     profile: str | None,
     project: Path,
     as_of: date | None,
+    documents: tuple[Path, ...],
     out: Path | None,
     baseline_bundle: Path | None,
 ) -> int:
@@ -76,11 +84,13 @@ def command(
     form = form or "html"
     if form not in FORMATS:
         raise UsageError(f"{form} is a format of profiles", hint="Add --profile.")
+    if documents and form != "html":
+        raise UsageError("--with is for the page", where="--with", hint="Leave --format out.")
     previous = bundles.open_result(baseline_bundle)[1] if baseline_bundle else None
     if form == "html" and (project / FOLDER).is_dir():
-        text = _governed(result, found, project, as_of or bundles.today())
+        text = _governed(result, found, project, as_of or bundles.today(), documents)
     else:
-        text = render(form, result, found, previous)
+        text = render(form, result, found, previous, documents)
     if out is None and form == "html":
         out = found.path.parent / f"{found.path.name}-report.html"
     if out is None or str(out) == "-":
@@ -91,7 +101,9 @@ def command(
     return 0
 
 
-def _governed(result: AuditResult, found: bundle.Bundle, project: Path, as_of: date) -> str:
+def _governed(
+    result: AuditResult, found: bundle.Bundle, project: Path, as_of: date, documents: tuple[Path, ...]
+) -> str:
     """The page with the project's governance in it, decided as the gate would for a launch on that day."""
     from audit.cli import ready
     from audit.report import html
@@ -103,7 +115,23 @@ def _governed(result: AuditResult, found: bundle.Bundle, project: Path, as_of: d
     model = result.system.model
     decision = gate.decide(result, today=as_of, model_sha256=model.sha256 if model else None, extra=held)
     view = governed_view(situation, lists, STAGE)
-    return html.render(result, decision, bundle_id=found.id, signatures=view.signed, governance=view)
+    return html.render(
+        result,
+        decision,
+        bundle_id=found.id,
+        signatures=view.signed,
+        governance=view,
+        additions=_additions(documents),
+    )
+
+
+def _additions(documents: tuple[Path, ...]) -> Any:
+    """The sections from documents beside the bundle; None without any."""
+    if not documents:
+        return None
+    from audit.cli import additions
+
+    return additions.read(documents)
 
 
 def _profile(
@@ -132,12 +160,21 @@ def _profile(
     return 0 if document.complete else INCOMPLETE
 
 
-def render(form: str, result: AuditResult, found: bundle.Bundle, previous: AuditResult | None) -> str:
+def render(
+    form: str,
+    result: AuditResult,
+    found: bundle.Bundle,
+    previous: AuditResult | None,
+    documents: tuple[Path, ...] = (),
+) -> str:
     """The text of one format, decided as on the day of the result."""
     module: Any = importlib.import_module(f"audit.report.{form}")
     decision = decide_then(result)
     if form == "html":
-        page: str = module.render(result, decision, bundle_id=found.id, signatures=found.signatures)
+        more = _additions(documents)
+        page: str = module.render(
+            result, decision, bundle_id=found.id, signatures=found.signatures, additions=more
+        )
         return page
     text: str = (
         module.summary(result, decision, previous=previous)

@@ -331,7 +331,12 @@ def _action(entry: yamlfile.Entry) -> Action:
     )
     for free in (
         "history",
+        "key",
         "rationale",
+        "evidence",
+        "expected",
+        "alternatives_rejected",
+        "legal_note",
         "target",
         "baseline",
         "result",

@@ -115,6 +115,11 @@ class Book:
             row[key] = CommentedMap(value) if isinstance(value, Mapping) else value
         self._reread()
 
+    def row(self, row_id: str) -> Mapping[str, Any]:
+        """All fields of a row as they stand in the file; to be read."""
+        found: Mapping[str, Any] = self._row(row_id)
+        return found
+
     def found_nothing(self, theme: str, because: str, by: str) -> None:
         """Note that a theme was looked at and holds no harm."""
         row = CommentedMap(theme=theme, because=because, by=by)

@@ -61,6 +61,9 @@ def attempt(problem: Problem, method: Method, fold: int) -> Attempt:
         why = _wrong(found, int(judged.sum()))
     except CannotTryError as error:
         return Attempt(method.name, fold, time.perf_counter() - start, None, 0, None, str(error))
+    except ModuleNotFoundError as error:
+        why = f"needs {error.name}, which is not installed: pip install 'harm-audit[mitigation]'"
+        return Attempt(method.name, fold, time.perf_counter() - start, None, 0, None, why)
     except Exception as error:  # whatever a library or somebody's model raises is a result
         lines = str(error).strip().splitlines() or ["no words"]
         why = f"{type(error).__name__}: {lines[0][:300]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -23,14 +24,22 @@ def render(
     bundle_id: str,
     signatures: tuple[str, ...] = (),
     governance: GovernedView | None = None,
+    additions: Any = None,
 ) -> str:
     """The report of `result` as one HTML document; equal arguments give equal text.
 
     It needs no script and asks for nothing from outside. `bundle_id` is the SHA-256 of audit.json,
-    `signatures` are lines that say who signed, `governance` what the section of that name shows.
+    `signatures` are lines that say who signed, `governance` what the section of that name shows,
+    `additions` (audit.report.additions.Added) the sections on causes and remedies, from documents
+    beside the bundle.
     """
     view = page(result, decision, bundle_id, signatures, governance)
-    return _environment().get_template("page.html").render(page=view, result=result)
+    return _environment().get_template("page.html").render(page=view, result=result, added=additions)
+
+
+def document(body: str, **values: Any) -> str:
+    """A page of its own in the report's look: the template `body` with these values."""
+    return _environment().get_template("document.html").render(body=body, **values)
 
 
 def render_fragment(result: AuditResult, decision: Decision) -> str:
