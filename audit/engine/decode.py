@@ -212,7 +212,8 @@ class Decoder:
             leave_out("an attribute is missing (data.missing: exclude)", _flags(table["gap"]))
         columns = self.spec.data.columns
         if "absent" in table.column_names:
-            leave_out("no prediction", _flags(table["absent"]))
+            ranked = self.spec.data.task_named == "ranking"
+            leave_out("no place in a list" if ranked else "no prediction", _flags(table["absent"]))
         elif columns.prediction:
             leave_out("no prediction", self._binary(table, "p", "prediction") == _MISSING)
         elif columns.score:

@@ -61,6 +61,8 @@ class Tables:
         cells = self.counts.cells[0]
         found = {key for key in ("label", "prediction") if np.any(cells.keys[key] >= 0)}
         valued = self.spec is not None and self.spec.system.utility is not None
+        if self.counts.task == "ranking":
+            found |= {"query"} | ({"relevance"} if cells.sums["relevant"].any() else set())
         return frozenset(
             found | ({"score"} if self.counts.scores else set()) | ({"utility"} if valued else set())
         )

@@ -189,6 +189,7 @@ class Data(_Model):
         description="What the system does, which says what metrics fit; where left out binary, or score "
         "(a score alone), or selection (no label).",
     )
+    top: Whole = Field(10, description="Ranking: how many places are the top of a list.")
     threshold: Number | None = Field(
         None, description="Where there is no prediction: a score at or above it is a positive prediction."
     )

@@ -43,6 +43,10 @@ def check_task(data: Data, problems: Problems) -> None:
         if role in given:
             what = f"the task {task} has no use for the column `{role}`"
             problems.add(("data", "columns", role), what, _other_task(task, role))
+    if task != "ranking" and "top" in data.model_fields_set:
+        problems.add(
+            ("data", "top"), f"`top` serves the task ranking; the task here is {task}", "Take it out."
+        )
     if task in _NO_CUT:
         for key in ("threshold", "positive"):
             if getattr(data, key) is not None:
