@@ -46,6 +46,7 @@ class Tables:
         self._groups: dict[tuple[tuple[str, ...], tuple[str, ...]], Groups] = {}
         self._largest: dict[tuple[str, ...], int] = {}
         self._scored: dict[tuple[str, ...], Scored] = {}
+        self._scored_rest: dict[tuple[str, ...], Scored] = {}
         self._kept: dict[tuple[Any, ...], Any] = {}
         self._samples: dict[tuple[str, tuple[str, ...], str], Sample] = {}
 
@@ -108,6 +109,12 @@ class Tables:
             self._scored[grouping] = tabulate_scores(self.cells(grouping, "scores"), grouping, bins)
         return self._scored[grouping]
 
+    def scored_rest(self, grouping: tuple[str, ...]) -> Scored:
+        """Score sums of everyone else, for each group."""
+        if grouping not in self._scored_rest:
+            self._scored_rest[grouping] = self.scored(grouping).rest()
+        return self._scored_rest[grouping]
+
     def sample(self, metric: str, grouping: tuple[str, ...], side: str = "group") -> Sample:
         """The metric by group; with side `rest`, of everyone else for each group."""
         key = (metric, grouping, side)
@@ -126,8 +133,8 @@ class Tables:
             return measured
         table = self.scored(grouping)
         if metric.name in DISTANCES:
-            return score_distances.measure(metric, table, table.rest())
-        sample = scores.measure(metric, table.rest() if side == "rest" else table)
+            return score_distances.measure(metric, table, self.scored_rest(grouping))
+        sample = scores.measure(metric, self.scored_rest(grouping) if side == "rest" else table)
         if metric.name in SCORE_NEEDS and not self.unit_scores:
             return sample.undefined_where(np.ones(len(sample), dtype=bool), "scores lie outside [0, 1]")
         if groups.buckets is not None and isinstance(sample, Mean) and metric.name in score_tables.SUMMED:

@@ -53,19 +53,15 @@ def calibration_slope(scored: Scored) -> Mean:
     with np.errstate(divide="ignore", invalid="ignore"):
         x = (special.logit(low[..., _LABELLED]) + special.logit(high[..., _LABELLED])) / 2
     certain = np.any(held & ~np.isfinite(x), axis=(1, 2))
-    flat = np.where(held & np.isfinite(x), x, 0.0).reshape(len(scored), -1)
-    design = np.stack([np.ones_like(flat), flat], axis=-1)
-    label = np.broadcast_to([0.0, 1.0], w.shape).reshape(flat.shape)
-    weight = w.reshape(flat.shape)
-    beta, information = _logistic(design, label, weight)
-    residual = label - special.expit((design * beta[:, None, :]).sum(axis=-1))
-    spread = w2.reshape(flat.shape) * residual**2
-    middle = np.einsum("gc,gci,gcj->gij", spread, design, design)
-    with np.errstate(invalid="ignore"):
-        inverse = np.linalg.pinv(np.where(np.isfinite(information), information, 0.0))
+    x = np.where(held & np.isfinite(x), x, 0.0)
+    beta, information = _logistic(x, w)
+    residual = np.array([0.0, 1.0]) - special.expit(beta[:, 0, None, None] + beta[:, 1, None, None] * x)
+    middle = _moments(w2 * residual**2, x)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inverse = np.linalg.pinv(information)
         variance = (inverse @ middle @ inverse)[:, 1, 1]
     both = np.all(w.sum(axis=1) > 0, axis=1)
-    scores = np.ptp(np.where(weight > 0, flat, flat.max(axis=1, keepdims=True)), axis=1) > 0
+    scores = np.where(held, x, -np.inf).max(axis=(1, 2)) > np.where(held, x, np.inf).min(axis=(1, 2))
     found = both & scores & ~_apart(x, held) & (np.abs(beta[:, 1]) < _STEEPEST)
     made = _mean(scored, np.where(found, beta[:, 1], np.nan), variance, ~both, "needs rows of both labels")
     made = made.undefined_where(both & ~scores, "the score does not vary")
@@ -80,21 +76,25 @@ def _apart(x: Floats, held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return np.asarray(np.any(high <= low[:, ::-1], axis=1))
 
 
-def _logistic(design: Floats, label: Floats, weight: Floats) -> tuple[Floats, Floats]:
+def _moments(weight: Floats, x: Floats) -> Floats:
+    """Σ weight·(1, x)(1, x)ᵀ over bins and labels, shape (G, 2, 2)."""
+    once = weight * x
+    zero, one, two = (part.sum(axis=(1, 2)) for part in (weight, once, once * x))
+    return np.stack([np.stack([zero, one], axis=-1), np.stack([one, two], axis=-1)], axis=-1)
+
+
+def _logistic(x: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Coefficients and information of one weighted logistic regression a group, by Newton's method."""
-    groups = len(design)
-    beta = np.zeros((groups, 2))
-    beta[:, 1] = 1.0
-    information = np.zeros((groups, 2, 2))
+    beta = np.tile([0.0, 1.0], (len(x), 1))
     for _ in range(_STEPS):
-        p = special.expit((design * beta[:, None, :]).sum(axis=-1))
-        gradient = np.einsum("gc,gci->gi", weight * (label - p), design)
-        information = np.einsum("gc,gci,gcj->gij", weight * p * (1 - p), design, design)
+        p = special.expit(beta[:, 0, None, None] + beta[:, 1, None, None] * x)
+        miss = weight * (np.array([0.0, 1.0]) - p)
+        gradient = np.stack([miss.sum(axis=(1, 2)), (miss * x).sum(axis=(1, 2))], axis=-1)
+        information = _moments(weight * p * (1 - p), x)
         step = (np.linalg.pinv(information) @ gradient[..., None])[..., 0]
-        beta = beta + np.clip(step, -5.0, 5.0)
+        beta = np.clip(beta + np.clip(step, -5.0, 5.0), -10 * _STEEPEST, 10 * _STEEPEST)
         if np.all(np.abs(step) <= _CONVERGED * np.maximum(1.0, np.abs(beta))):
             break
-        beta = np.clip(beta, -10 * _STEEPEST, 10 * _STEEPEST)
     return beta, information
 
 
@@ -138,8 +138,8 @@ def _from_below(values: Floats) -> Floats:
 
 def _one_score(scored: Scored) -> npt.NDArray[np.bool_]:
     """Bins in which all labelled rows have one score."""
-    low, high = scored.low[..., _LABELLED].min(axis=2), scored.high[..., _LABELLED].max(axis=2)
-    return np.asarray(low >= high)
+    low = np.minimum(scored.low[..., NEGATIVE], scored.low[..., POSITIVE])
+    return np.asarray(low >= np.maximum(scored.high[..., NEGATIVE], scored.high[..., POSITIVE]))
 
 
 def _extremes(scored: Scored) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
