@@ -125,6 +125,8 @@ class Data:
     warnings: tuple[str, ...]
     task: str = "binary"
     """What the system does: binary, score, regression, multiclass, ranking, selection."""
+    classes: tuple[str, ...] = ()
+    """Multiclass: what the numbers of labels and predictions in cells stand for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from audit.engine.entries import Entry
 from audit.engine.evidence import MantelHaenszel, TwoRates
 from audit.engine.groups import Floats
 from audit.engine.tables import Tables
-from audit.registry import Alias, lookup, metrics
+from audit.registry import Alias, lookup, metric_named
 from audit.result import Conditional, Group, Rule, Stratum, group_name
 
 SIMPSON_LEVEL = 0.025
@@ -141,7 +141,8 @@ def _simpson(pooled: tuple[Floats, Floats], common: tuple[Floats, Floats]) -> li
 def entries(rule: Rule, context: barriers.Context) -> list[Entry]:
     """The common estimate for each group, and each stratum: a pass needs all of them inside."""
     found = lookup(rule.metric)
-    names = found.metrics if isinstance(found, Alias) else (rule.metric,)
+    named = found.metrics if isinstance(found, Alias) else (rule.metric,)
+    names = [each for name in named for each in context.tables.named(name)]
     kind = rule.comparison.removeprefix("conditional_")
     made: list[Entry] = []
     for metric in names:
@@ -166,7 +167,7 @@ def _common(
     evidence = MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind)
     value = evidence.estimate
     n, reference_n = found.n.sum(axis=1), found.reference_n.sum(axis=1)
-    floor, words = context.policy.min_group, metrics()[metric].denominator_words
+    floor, words = context.policy.min_group, metric_named(metric).denominator_words
     report = barriers.reports_small(context.policy, grouping)
     common = barriers.common_block(metric, context)
     blocked, reported = [], []
@@ -210,7 +211,7 @@ def _within(
     rk, rn = found.reference_k[rows, columns], found.reference_n[rows, columns]
     with np.errstate(invalid="ignore", divide="ignore"):
         value = k / n - rk / rn if kind == "difference" else np.where(rk > 0, (k / n) / (rk / rn), np.nan)
-    floor, words = context.policy.min_group, metrics()[metric].denominator_words
+    floor, words = context.policy.min_group, metric_named(metric).denominator_words
     small = np.minimum(n, rn) < floor
     report = context.policy.small_groups != "inconclusive"
     common = barriers.common_block(metric, context)

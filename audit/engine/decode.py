@@ -186,9 +186,18 @@ class Decoder:
     def _binary(self, table: pa.Table, key: str, role: str) -> npt.NDArray[np.int64]:
         if key not in table.column_names:
             return np.full(len(table), _MISSING, dtype=np.int64)
+        values, _ = _texts(table[key])
+        places = {
+            value: int(value == self.positive[role]) for value in map(_decision, values) if value is not None
+        }
+        return self._coded_decisions(table, key, places)
+
+    @staticmethod
+    def _coded_decisions(table: pa.Table, key: str, places: dict[str, int]) -> npt.NDArray[np.int64]:
+        """Each entry's place by its value; -1 where it is missing."""
         values, codes = _texts(table[key])
         decided = [_decision(value) for value in values]
-        flags = [_MISSING if value is None else int(value == self.positive[role]) for value in decided]
+        flags = [_MISSING if value is None else places.get(value, _MISSING) for value in decided]
         lookup = np.array([*flags, _MISSING], dtype=np.int64)
         return lookup[codes]
 

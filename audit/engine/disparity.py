@@ -31,9 +31,9 @@ class _Place:
 def entries(rule: Rule, context: Context) -> list[Entry]:
     """The rule's comparisons, one entry for each metric and grouping."""
     found = lookup(rule.metric)
-    names = found.metrics if isinstance(found, Alias) else (rule.metric,)
+    named = found.metrics if isinstance(found, Alias) else (rule.metric,)
     made = []
-    for name in names:
+    for name in (each for whole in named for each in context.tables.named(whole)):
         for grouping in context.tables.groupings:
             if rule.attributes and not set(grouping) <= set(rule.attributes):
                 continue

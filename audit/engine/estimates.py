@@ -12,9 +12,12 @@ from audit.engine.entries import BUILDERS, or_none
 from audit.engine.groups import Floats
 from audit.engine.intervals import wilson
 from audit.engine.metrics.sample import Rate, Sample
-from audit.engine.tables import Tables
-from audit.registry import Metric, family_tasks, metrics, on_request
+from audit.engine.tables import WHOLE, Tables
+from audit.registry import Metric, family_tasks, metric_named, metrics, on_request
 from audit.result import Estimate, NotMeasured, Policy
+
+SHOWN_BY_CLASS = ("base_rate", "selection_rate", "true_positive_rate", "positive_predictive_value", "f1")
+"""Metrics of one class against the rest that are measured of every class; others where a rule asks."""
 
 
 def measurable(tables: Tables) -> tuple[list[Metric], list[NotMeasured]]:
@@ -32,8 +35,16 @@ def measurable(tables: Tables) -> tuple[list[Metric], list[NotMeasured]]:
         elif metric.name == "scoring_rate" and not tables.counts.above:
             left_out.append(NotMeasured(metric.title, "no rule and no law's table asked for it"))
         else:
-            possible.append(metric)
+            possible += _by_class(metric, tables)
     return possible, left_out
+
+
+def _by_class(metric: Metric, tables: Tables) -> list[Metric]:
+    """The metric; of several classes, that of each class where it is one that tables of classes show."""
+    names = tables.named(metric.name)
+    if names == (metric.name,):
+        return [metric] if not tables.counts.classes or not metric.numerator or metric.name in WHOLE else []
+    return [metric_named(name) for name in names] if metric.name in SHOWN_BY_CLASS else []
 
 
 def _asked(tables: Tables) -> set[str]:

@@ -22,7 +22,7 @@ from audit.engine.groups import MISSING
 from audit.engine.source import Source, open_source
 from audit.engine.tables import Tables, rows_of
 from audit.errors import DataError, SpecError, UsageError
-from audit.registry import Alias, lookup, metrics, nearest
+from audit.registry import Alias, lookup, metric_named, nearest, split_class
 from audit.result import (
     SCHEMA_VERSION,
     Attribute,
@@ -155,6 +155,7 @@ def _check(spec: AuditSpec, rules: tuple[Rule, ...], tables: Tables) -> None:
                 where=where,
                 hint="Write data.control: [COLUMN].",
             )
+        _check_class(rule, tables, where)
         found = lookup(rule.metric)
         parts = found.metrics if isinstance(found, Alias) else (found.name,)
         calibrated = [part for part in parts if part in ("calibration_in_the_large", "brier")]
@@ -164,6 +165,17 @@ def _check(spec: AuditSpec, rules: tuple[Rule, ...], tables: Tables) -> None:
                 where=where,
                 hint="Give a score in [0, 1], or leave the rule out.",
             )
+
+
+def _check_class(rule: Rule, tables: Tables, where: str) -> None:
+    of_class, classes = split_class(rule.metric)[1], tables.counts.classes
+    if of_class is not None and of_class not in classes:
+        near = nearest(of_class, classes)
+        raise SpecError(
+            f"rule {rule.id!r} names the class {of_class!r}, which does not occur",
+            where=where,
+            hint=f"Did you mean {near}?" if near else f"Classes: {', '.join(classes[:20])}.",
+        )
 
 
 def _system(spec: AuditSpec) -> System:
@@ -231,6 +243,7 @@ def _data(
         clusters=counts.clusters,
         warnings=(() if source is None else source.notes) + _warnings(spec, counts, tables, rules),
         task=spec.data.task_named,
+        classes=counts.classes,
     )
 
 
@@ -272,11 +285,12 @@ def _conditional(rules: tuple[Rule, ...], tables: Tables, references: dict[str, 
     wanted: dict[str, None] = {}
     for rule in rules:
         found = lookup(rule.metric)
-        for name in found.metrics if isinstance(found, Alias) else (found.name,):
-            metric = metrics()[name]
+        named = found.metrics if isinstance(found, Alias) else (found.name,)
+        for name in (each for whole in named for each in tables.named(whole)):
+            metric = metric_named(name)
             if metric.numerator is not None and set(metric.needs) <= tables.roles:
                 wanted[name] = None
-    if not wanted and "prediction" in tables.roles:
+    if not wanted and "prediction" in tables.roles and not tables.counts.task:
         wanted["selection_rate"] = None
     singles = [grouping for grouping in tables.groupings if len(grouping) == 1]
     return tuple(

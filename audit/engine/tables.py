@@ -17,12 +17,16 @@ from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
 from audit.engine.metrics import decisions, score_distances, scores
 from audit.engine.metrics.sample import Mean, Rate, Sample
 from audit.engine.scored import Scored, tabulate_scores
-from audit.registry import Metric, metric_named, metrics
+from audit.engine.tasks.multiclass import one_against_rest, right_or_wrong
+from audit.registry import Metric, metric_named, metrics, split_class, with_class
 from audit.result import group_name
 
 if TYPE_CHECKING:
     from audit.spec import AuditSpec
 
+WHOLE = ("count", "share_of_population", "accuracy", "error_rate")
+"""Metrics of the decision family that are not taken of one class."""
+RIGHT = {"accuracy": "true_positive_rate", "error_rate": "false_negative_rate"}
 COVERAGE_GAP = 0.05
 """Label coverage that differs by more than this between groups or predictions blocks a pass."""
 SCORE_NEEDS = (
@@ -43,7 +47,7 @@ class Tables:
             for size in range(1, min(depth, len(counts.attributes)) + 1)
             for grouping in itertools.combinations(counts.attributes, size)
         )
-        self._groups: dict[tuple[tuple[str, ...], tuple[str, ...]], Groups] = {}
+        self._groups: dict[tuple[tuple[str, ...], tuple[str, ...], str | None], Groups] = {}
         self._largest: dict[tuple[str, ...], int] = {}
         self._scored: dict[tuple[str, ...], Scored] = {}
         self._scored_rest: dict[tuple[str, ...], Scored] = {}
@@ -87,12 +91,32 @@ class Tables:
             raise KeyError(f"no counts by {grouping}")
         return found
 
-    def groups(self, grouping: tuple[str, ...], stratum: tuple[str, ...] = ()) -> Groups:
-        """Label × prediction sums by group, and by stratum where one is named."""
-        key = (grouping, stratum)
+    def groups(
+        self, grouping: tuple[str, ...], stratum: tuple[str, ...] = (), of_class: str | None = None
+    ) -> Groups:
+        """Label × prediction sums by group, and by stratum where one is named.
+
+        Of several classes: the one named against the rest; where none is, rows alone.
+        """
+        key = (grouping, stratum, of_class)
         if key not in self._groups:
-            self._groups[key] = tabulate(self.cells(grouping), grouping, stratum)
+            cells = self.cells(grouping)
+            if self.counts.classes:
+                chosen = None if of_class is None else self.counts.classes.index(of_class)
+                cells = one_against_rest(cells, chosen)
+            self._groups[key] = tabulate(cells, grouping, stratum)
         return self._groups[key]
+
+    def named(self, metric: str) -> tuple[str, ...]:
+        """The metric, or, of several classes and none named, the metric of each class.
+
+        Accuracy, and what asks after rows alone, is not of a class.
+        """
+        base, of_class = split_class(metric)
+        by_class = metrics()[base].family == "decisions" and base not in WHOLE
+        if not self.counts.classes or of_class is not None or not by_class:
+            return (metric,)
+        return tuple(with_class(base, name) for name in self.counts.classes)
 
     def largest(self, grouping: tuple[str, ...]) -> int:
         """The place of the group with the most rows, the first by name of several; missing values last."""
@@ -123,7 +147,9 @@ class Tables:
         return self._samples[key]
 
     def _measure(self, metric: Metric, grouping: tuple[str, ...], side: str) -> Sample:
-        groups = self.groups(grouping)
+        groups = self.groups(grouping, of_class=split_class(metric.name)[1])
+        if self.counts.classes and metric.name in RIGHT:
+            return self._right_or_wrong(metric, grouping, side)
         if metric.name == "scoring_rate":
             return self._scoring_rate(metric, grouping, side)
         if metric.family == "decisions":
@@ -151,6 +177,12 @@ class Tables:
         )
         return decisions.rate(selection, groups.rest() if side == "rest" else groups)
 
+    def _right_or_wrong(self, metric: Metric, grouping: tuple[str, ...], side: str) -> Rate:
+        """Accuracy of several classes, as the true positive rate of being right."""
+        groups = tabulate(right_or_wrong(self.cells(grouping)), grouping)
+        like = replace(metrics()[RIGHT[metric.name]], denominator_words=metric.denominator_words)
+        return decisions.rate(like, groups.rest() if side == "rest" else groups)
+
     def _clustered(self, sample: Mean, metric: str, groups: Groups, side: str) -> Mean:
         sums, rows = score_tables.bucket_means(self.cells(groups.grouping), groups, metric)
         if side == "rest":
@@ -164,8 +196,8 @@ class Tables:
     ) -> tuple[tuple[tuple[str | None, ...], ...], Floats, Floats]:
         """Strata, and the metric's numerators and denominators by (group, stratum)."""
         control = self.counts.control
-        flat = self.groups(grouping, control)
-        sample = decisions.rate(metrics()[metric], flat)
+        flat = self.groups(grouping, control, split_class(metric)[1])
+        sample = decisions.rate(metric_named(metric), flat)
         groups = self.groups(grouping).groups
         width = len(grouping)
         strata = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from audit.registry import split_class
 from audit.result import Comparison, Finding, Policy, Rule, Verdict, group_name
 
 BY_POINT = "by point, no error rate"
@@ -66,7 +67,9 @@ def metric_words(metric: str, comparison: str) -> str:
     >>> metric_words("selection_rate", "ratio"), metric_words("auc", "worst_group")
     ('selection rate ratio', 'AUC')
     """
-    name = _ABBREVIATED.get(metric, metric.replace("_", " "))
+    base, of_class = split_class(metric)
+    name = _ABBREVIATED.get(base, base.replace("_", " "))
+    name = name if of_class is None else f"{name} of {_short(of_class)}"
     return {
         "difference": f"{name} difference",
         "ratio": f"{name} ratio",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from audit.engine.groups import MISSING, Floats, Groups
 from audit.engine.metrics.sample import Described, Mean, Odds, Rate, Sample, no_buckets, reasons
 from audit.engine.sampling import effective
-from audit.registry import Mask, Metric
+from audit.registry import Mask, Metric, split_class
 
 Formula = Callable[[Any], Any]
 """A metric as a function of the shares TN, FP, FN, TP on the last axis; complex shares too."""
@@ -42,9 +42,10 @@ def measure(metric: Metric, groups: Groups) -> Sample:
     """
     if metric.numerator is not None:
         return rate(metric, groups)
-    if metric.name in _COUNTED:
-        return _counted(metric, groups)
-    sample = smooth(groups, *_FORMULAS[metric.name])
+    name = split_class(metric.name)[0]
+    if name in _COUNTED:
+        return _counted(name, groups)
+    sample = smooth(groups, *_FORMULAS[name])
     return sample.undefined_where(_selective(metric, groups), SELECTIVE)
 
 
@@ -76,12 +77,12 @@ def _rate(metric: Metric, groups: Groups, num: Floats, den: Floats) -> Rate:
     return Rate(value, n, why, k, x, size, mass, thin, weighted, bucket_k, bucket_n)
 
 
-def _counted(metric: Metric, groups: Groups) -> Described:
+def _counted(name: str, groups: Groups) -> Described:
     rows = groups.rows
-    if metric.name == "count":
+    if name == "count":
         return Described(rows, rows, (None,) * len(groups))
     weights = groups.n if groups.w is None else groups.w
-    selected = metric.name == "share_of_selected"
+    selected = name == "share_of_selected"
     part = weights[:, :, 1].sum(axis=1) if selected else weights.sum(axis=(1, 2))
     whole = part.sum()
     value = part / whole if whole > 0 else np.full(len(groups), np.nan)
