@@ -21,6 +21,8 @@ PAGES = [name for name in PROFILES if name not in ("in-toto", "oscal")]
 
 FILED = ("ll144", "eu-annex-iv", "model-card")
 """Printed in America too."""
+SECTIONS = ("gdpr-dpia", "hhs-1557", "bias-profile")
+"""Of one template with eu-fria, which is looked at in both themes and as a draft."""
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +38,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return written
 
 
-@pytest.mark.parametrize("kind", ["whole", "draft"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, "whole") for name in PAGES] + [(name, "draft") for name in PAGES if name not in SECTIONS],
+)
 def test_axe_finds_nothing_and_the_page_fits(
     browser: Any, files: dict[str, Path], name: str, kind: str
 ) -> None:
     axe = needs_extra("axe_playwright_python.sync_playwright").Axe()
     file = files[f"{name}-{kind}"]
-    for scheme in ("light", "dark") if kind == "whole" else ("light",):
+    for scheme in ("light", "dark") if kind == "whole" and name not in SECTIONS else ("light",):
         page = browser.new_context(color_scheme=scheme).new_page()
         noise: list[str] = []
         page.on("console", lambda message, noise=noise: noise.append(message.text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -59,14 +60,22 @@ def cells(text: str) -> dict[str, list[str]]:
     return {row[0].split("|")[0].strip(): [c.strip() for c in row] for row in Rows(text).rows if row}
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared project with its bundle."""
-    monkeypatch.chdir(tmp_path)
-    bundle.write(tmp_path / "evidence", {"audit.json": codec.dumps(passing())})
-    found = bundle.read(tmp_path / "evidence")
-    prepare(tmp_path, passing(), found.id, found.path / "signatures")
-    return tmp_path
+    folder = tmp_path_factory.mktemp("prepared")
+    bundle.write(folder / "evidence", {"audit.json": codec.dumps(passing())})
+    found = bundle.read(folder / "evidence")
+    prepare(folder, passing(), found.id, found.path / "signatures")
+    return folder
+
+
+@pytest.fixture
+def project(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, to work in."""
+    folder = Path(shutil.copytree(prepared, tmp_path / "project"))
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def report(*words: str) -> str:
