@@ -37,6 +37,7 @@ COMMANDS = {
     "mlflow": "Log evidence to MLflow, and move an alias through the gate.",
     "merge": "Add up the counts of several sites.",
     "slices": "Find where the errors sit, and test it on other people.",
+    "individuals": "Say whether like people are decided alike.",
     "diagnose": "Say why a group's error is high: bias, variance, mismatch, noise.",
     "augment-check": "Say whether added rows are like the test rows.",
     "mitigate": "Try remedies on equal terms, and say what each did.",
