@@ -23,7 +23,7 @@ from tests.docs.blocks import Block, blocks
 from tests.needs import needs_extra, needs_java
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-GENERATED = {"commands.md", "metrics.md", "errors.md"}
+GENERATED = {"commands.md", "metrics.md", "errors.md", "checklists.md"}
 SLOW = {"spark.md"}
 NEEDS = {"interop.md": ("fairlearn", "polars"), "spark.md": ("pyspark",)}
 WITH_CODE = [page for page in PAGES if page.name not in GENERATED and any(blocks(page))]
