@@ -286,7 +286,8 @@ def ended(command: list[str], arguments: list[str]) -> tuple[str | None, str | N
         return None, f"stopped after {LIMIT} seconds"
     if done.returncode:
         lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-        return None, (lines[-1] if lines else f"exit {done.returncode}")[:160]
+        words = lines[-1] if lines else f"exit {done.returncode}"
+        return None, re.sub(r"\s*\(?/\S*", "", words)[:160]
     return done.stdout, None
 
 
