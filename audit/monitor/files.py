@@ -117,6 +117,11 @@ def events_table(events: Sequence[Mapping[str, object]], normaliser: Normaliser)
     return json_table(pa.array([json.dumps(event) for event in events], pa.large_string()), normaliser)
 
 
+def arrow_table(table: pa.Table, mapping: EventMapping) -> pa.Table:
+    """A table of any types as a raw table of texts."""
+    return _raw(_as_text(table), mapping, 0)
+
+
 def _path(column: str) -> str:
     parts = "".join('."' + part.replace('"', '\\"') + '"' for part in column.split("."))
     return "'$" + parts.replace("'", "''") + "'"

@@ -19,6 +19,7 @@ from audit.monitor.frozen import Frozen
 from audit.monitor.ledger import Ledger, Received
 from audit.monitor.settings import Settings, read
 from audit.spec import AuditSpec, redact
+from audit.spec.monitor import Table
 from audit.spec.secrets import expand
 from audit.spec.values import seconds
 
@@ -78,7 +79,19 @@ class Watch:
                 taken.add(files.ingest_file(self.ledger, path, self.normaliser, now=moment, whole=whole))
             except (AuditError, OSError) as error:
                 taken.problems.append(str(error).replace("\n", " "))
+        for place, table in enumerate(self.spec.monitor.sql):
+            try:
+                taken.add(self._from_table(table, place, moment))
+            except AuditError as error:
+                taken.problems.append(str(error).replace("\n", " "))
         return taken
+
+    def _from_table(self, table: Table, place: int, moment: datetime) -> list[Received]:
+        # Ibis is loaded only where events lie in a database.
+        from audit.monitor.databases import ingest_table
+
+        where = self.spec.where("monitor", "sql", place)
+        return ingest_table(self.ledger, table, self.normaliser, base=self.spec.base, now=moment, where=where)
 
     def _paths(self) -> list[Path]:
         if self.folder is None:

@@ -72,7 +72,8 @@ class Table(_Model):
     table: Text | None = Field(None, description="The table that holds the events.")
     sql: Text | None = Field(None, description="One SELECT, in place of a table.")
     watermark: Text = Field(
-        description="A column that only grows: the time at which a row was written, or a number."
+        description="A column that only grows: the time at which a row was written, or a number from 0 up "
+        "that no later row has again."
     )
     settle: Duration = Field(
         "60s",
