@@ -160,35 +160,49 @@ def _close_window(
     connection: Connection, cohort: str, win: int, streams: Sequence[Stream], attributes: Sequence[str]
 ) -> None:
     rows = _read(connection, win, with_labels=cohort == "labels")
-    groups = read_cells(connection)
+    groups = Groups(read_cells(connection), attributes)
     _write_outcomes(connection, cohort, win, rows)
     if cohort == "labels":
         _write_lags(connection, rows)
+    made = []
     for mask in sorted({s.denominator for s in streams}, key=mask_name):
         same = [s for s in streams if s.denominator == mask]
         use = _first_of_each_person(connection, mask_name(mask), rows, rows.inside(mask))
         for stream in same:
-            counts = table_of(stream, rows, use, groups, attributes)
+            counts = table_of(stream, rows, use, groups)
             if counts.any():
-                row = {"stream": stream.id, "win": win, "counts": json.dumps(counts.tolist())}
-                connection.execute(schema.evidence.insert().values(**row))
+                made.append({"stream": stream.id, "win": win, "counts": json.dumps(counts.tolist())})
+    if made:
+        connection.execute(schema.evidence.insert(), made)
 
 
-def table_of(
-    stream: Stream,
-    rows: Rows,
-    use: Ints,
-    groups: dict[int, tuple[str | None, Group]],
-    attributes: Sequence[str],
-) -> Ints:
+class Groups:
+    """Which cells are of a group, and which of its reference: looked up once for a window."""
+
+    def __init__(self, cells: dict[int, tuple[str | None, Group]], attributes: Sequence[str]) -> None:
+        self.cells, self.attributes = cells, attributes
+        self._codes: dict[str, tuple[Ints, dict[str | None, int]]] = {}
+
+    def sides(self, stream: Stream) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """For each cell number whether its rows are of the stream's group, and of its reference."""
+        codes, known = self._of(stream.attribute)
+        others = [code for value, code in known.items() if stream.other(value)]
+        return codes == known.get(stream.group, -2), np.isin(codes, others)
+
+    def _of(self, attribute: str) -> tuple[Ints, dict[str | None, int]]:
+        if attribute not in self._codes:
+            place = self.attributes.index(attribute)
+            known: dict[str | None, int] = {}
+            codes = np.full(max(self.cells, default=0) + 1, -1, np.int64)
+            for number, (_, group) in self.cells.items():
+                codes[number] = known.setdefault(group[place], len(known))
+            self._codes[attribute] = codes, known
+        return self._codes[attribute]
+
+
+def table_of(stream: Stream, rows: Rows, use: Ints, groups: Groups) -> Ints:
     """One stream's count table from one window's rows; `use` are the rows that may take part."""
-    place = attributes.index(stream.attribute)
-    in_group = np.array(
-        [stream.group == groups[c][1][place] if c in groups else False for c in range(_top(groups))]
-    )
-    is_other = np.array(
-        [stream.other(groups[c][1][place]) if c in groups else False for c in range(_top(groups))]
-    )
+    in_group, is_other = groups.sides(stream)
     cell = rows.cell[use]
     good = rows.inside(stream.numerator)[use].astype(np.int64)
     group = in_group[cell]
@@ -209,10 +223,6 @@ def mask_name(mask: Mask) -> str:
     '-0 11'
     """
     return " ".join(sorted("".join("-" if part is None else str(part) for part in cell) for cell in mask))
-
-
-def _top(groups: dict[int, tuple[str | None, Group]]) -> int:
-    return max(groups, default=0) + 1
 
 
 def _read(connection: Connection, win: int, *, with_labels: bool) -> Rows:
