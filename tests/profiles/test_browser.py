@@ -56,6 +56,10 @@ def test_axe_finds_nothing_and_the_page_fits(
         page.goto(file.as_uri())
         found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
         assert [(v["id"], v["nodes"][0]["target"], v["nodes"][0]["failureSummary"]) for v in found] == []
+        said = page.locator("dl.pairs dd").evaluate_all(
+            "all => all.map(d => d.getBoundingClientRect().width)"
+        )
+        assert min(said) > 250
         page.set_viewport_size({"width": 320, "height": 800})
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         page.context.close()
