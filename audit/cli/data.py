@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,9 +89,9 @@ def command(file: Path | None, html: Path | None, out: Path | None, as_json: boo
 def _spec(file: Path | None, given: dict[str, Any]) -> tuple[AuditSpec, tuple[str, ...]]:
     """The spec's rows, or the file's; a file without a named attribute has its columns guessed."""
     spec: Any = importlib.import_module("audit.spec")
-    source = None if file is None else str(file.absolute())
     if given["policy"] is not None:
-        return _override(spec.load(given["policy"]), source, given), ()
+        policy = spec.load(given["policy"])
+        return _override(policy, None if file is None else os.path.relpath(file, policy.base), given), ()
     if file is None:
         raise UsageError("which table?", hint="Give a FILE, or --spec audit.yaml.")
     attributes: dict[str, Any] = {name: {"reference": "rest"} for name in given["attributes"]}
@@ -103,7 +104,7 @@ def _spec(file: Path | None, given: dict[str, Any]) -> tuple[AuditSpec, tuple[st
         names = ", ".join(attributes) + (f"; label: {label}" if label and not given["label"] else "")
         notes = (f"guessed from the names: attributes {names}; --attribute and --label say it",)
     columns = {"label": label, "cluster": given["person"]}
-    data = {"source": source, "columns": columns, "attributes": attributes}
+    data = {"source": str(file), "columns": columns, "attributes": attributes}
     if positive is not None:
         data["positive"] = {"label": positive}
     return spec.of_table(data), notes
@@ -207,19 +208,16 @@ def _tell_attribute(report: DataReport, attribute: Groups) -> None:
             output.paragraph(f"told from all features together{who}: AUC {_figures(one)}", indent="  ")
         )
     for metric, words in (
-        ("representation_gap", "share less the population's"),
-        ("label_rate_gap", "positive labels, less the reference's"),
+        ("representation_gap", "share of the rows less that of the"),
+        ("label_rate_gap", "share of positive labels less that of"),
     ):
         for one in report.of(metric, attribute=attribute.attribute):
-            output.echo(output.paragraph(f"{one.group}: {words} {_figures(one)}", indent="  "))
+            said = f"{one.group}: {words} {one.against}: {_figures(one)}"
+            output.echo(output.paragraph(said, indent="  "))
     gaps = [one for one in report.of("missingness_gap", attribute=attribute.attribute) if one.value]
     for one in sorted(gaps, key=lambda gap: -abs(gap.value or 0.0))[:3]:
-        output.echo(
-            output.paragraph(
-                f"{one.column} missing in {one.group}, less than in the reference or more: {_figures(one)}",
-                indent="  ",
-            )
-        )
+        said = f"{one.column} missing in {one.group}, share less that of {one.against}: {_figures(one)}"
+        output.echo(output.paragraph(said, indent="  "))
 
 
 def _words(one: Measure) -> str:

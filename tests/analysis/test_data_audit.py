@@ -268,7 +268,7 @@ def test_the_command_says_it_first_and_writes_it_whole(
     said = capsys.readouterr().out
     assert "title is the strongest proxy for sex: Cramér's V 0." in said
     assert "code gives sex itself" in said
-    assert "F: share less the population's -0." in said
+    assert "F: share of the rows less that of the population: -0." in said
     assert "Test rows that stand in the training set, all columns: 1.000" in said
     written = codec.loads(DataReport, (tmp_path / "data.json").read_bytes(), where="data.json")
     assert written.of("test_overlap")[0].value == 1.0
