@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +58,25 @@ def _file(path: Path) -> ir.Table:
     )
 
 
-def spec_table(spec: AuditSpec) -> ir.Table:
+@contextmanager
+def spec_table(spec: AuditSpec) -> Iterator[ir.Table]:
     """The rows that a policy file names, its filter applied, with the types that its columns have.
 
-    An audit reads a text file's features as text; here their numbers are wanted.
+    An audit reads a text file's features as text; here their numbers are wanted. A connection that
+    was opened for it is closed at the end, and the table cannot be read after that.
     Errors: as `as_table` and `open_source`.
     """
-    source = spec.data.resolved_source()
-    path = None if source is None or "://" in source else spec.base / Path(source).expanduser()
+    located = spec.data.resolved_source()
+    path = None if located is None or "://" in located else spec.base / Path(located).expanduser()
     typed = path is not None and path.is_file() and spec.data.join is None and spec.data.sql is None
     if typed and path is not None and path.suffix.lower() in {*_TEXT, ".parquet", ".pq"}:
-        table = _file(path)
-    else:
-        table = open_source(spec).table
+        yield _filtered(spec, _file(path))
+        return
+    with open_source(spec) as source:
+        yield _filtered(spec, source.table)
+
+
+def _filtered(spec: AuditSpec, table: ir.Table) -> ir.Table:
     if spec.data.filter is None:
         return table
     with reading("data.filter"):

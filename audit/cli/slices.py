@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +63,21 @@ def command(source: Path, listing: Path | None, out: Path | None, as_json: bool,
       harm-audit slices predictions.csv --label repaid --prediction approved --id applicant
       harm-audit slices audit.yaml --metric false_negative_rate --positive yes
     """
-    table, rate, person = _open(source, options)
-    with output.progress("Searching slices", quiet=as_json):
+    with _opened(source, options) as opened:
+        report = _search(*opened, options, listing, quiet=as_json)
+    if out is not None:
+        writing.whole(out, codec.dumps(report))
+    if as_json:
+        output.echo_json(codec.to_plain(report))
+    else:
+        _tell(report, out)
+    return 0
+
+
+def _search(
+    table: Any, rate: Rate, person: str | None, options: dict[str, Any], listing: Path | None, *, quiet: bool
+) -> SliceReport:
+    with output.progress("Searching slices", quiet=quiet):
         search: Any = importlib.import_module("audit.analysis.slices")
         names = ("top", "min_support", "max_depth", "weight", "confidence", "examples")
         report: SliceReport = search.find_slices(
@@ -74,25 +89,31 @@ def command(source: Path, listing: Path | None, out: Path | None, as_json: bool,
         )
     if listing is not None:
         _list_all(listing, table, rate, person, options)
-    if out is not None:
-        writing.whole(out, codec.dumps(report))
-    if as_json:
-        output.echo_json(codec.to_plain(report))
-    else:
-        _tell(report, out)
-    return 0
+    return report
 
 
-def _open(source: Path, options: dict[str, Any]) -> tuple[Any, Rate, str | None]:
+@contextmanager
+def _opened(source: Path, options: dict[str, Any]) -> Iterator[tuple[Any, Rate, str | None]]:
+    """The table, the rate and the person's column; a connection ends with it."""
     tables: Any = importlib.import_module("audit.analysis.tables")
     rates: Any = importlib.import_module("audit.analysis.rates")
     names = ("label", "prediction", "positive", "positive_prediction", "loss", "numerator", "denominator")
     given = {name: options[name] for name in names}
     if source.suffix.lower() not in (".yaml", ".yml"):
-        return tables.as_table(source), rates.Rate(options["metric"], **given), options["person"]
+        yield tables.as_table(source), rates.Rate(options["metric"], **given), options["person"]
+        return
     spec = importlib.import_module("audit.spec").load(source)
+    with tables.spec_table(spec) as table:
+        yield _by_spec(spec, table, given, options, str(source))
+
+
+def _by_spec(
+    spec: Any, table: Any, given: dict[str, Any], options: dict[str, Any], where: str
+) -> tuple[Any, Rate, str | None]:
+    """What the policy file says of its columns, unless the options say otherwise."""
+    tables: Any = importlib.import_module("audit.analysis.tables")
+    rates: Any = importlib.import_module("audit.analysis.rates")
     columns, data = spec.data.columns, spec.data
-    table = tables.spec_table(spec)
     said: dict[str, Any] = {
         "label": columns.label,
         "prediction": columns.prediction,
@@ -105,9 +126,9 @@ def _open(source: Path, options: dict[str, Any]) -> tuple[Any, Rate, str | None]
         said |= {"prediction": "decision", "positive_prediction": "true"}
         if given["positive"] is None and said["positive"] is None:
             raise UsageError(
-                "the label's positive value is not known", where=str(source), hint="Give --positive VALUE."
+                "the label's positive value is not known", where=where, hint="Give --positive VALUE."
             )
-    merged = {name: given[name] if given[name] is not None else said.get(name) for name in names}
+    merged = {name: value if value is not None else said.get(name) for name, value in given.items()}
     return table, rates.Rate(options["metric"], **merged), options["person"] or columns.cluster or columns.id
 
 

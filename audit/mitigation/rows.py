@@ -51,7 +51,8 @@ class Audited:
 
 def frame_of(spec: AuditSpec) -> pd.DataFrame:
     """The rows that the policy file names, its filter applied, numbers as numbers."""
-    found: pd.DataFrame = tables.spec_table(spec).to_pyarrow().to_pandas()
+    with tables.spec_table(spec) as table:
+        found: pd.DataFrame = table.to_pyarrow().to_pandas()
     return found
 
 

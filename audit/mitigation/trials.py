@@ -226,7 +226,9 @@ def _advised(one: Trial, limit: float, accuracy_limit: float, positives_limit: f
             f"decides positively for {moved.after:.0%} of all in place of {moved.before:.0%}, "
             f"a move of more than {positives_limit:g}"
         )
-    if any(c.change.low is not None and c.change.low <= 0 for c in one.credit) and not against:
+    if not against and one.name != RETRAIN and not one.credit:
+        against.append("training again alone was not measured, so its own part is not known")
+    if not against and any(c.change.low is None or c.change.low <= 0 for c in one.credit):
         against.append("training again alone may do as much")
     return replace(one, advised=not against, not_advised=tuple(against))
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 from audit import codec
+from audit.analysis import tables
 from audit.analysis.slice_report import SliceReport
 from audit.analysis.why import Why
 from audit.cli.main import main
+from audit.engine.source import Source
+from audit.spec import AuditSpec, load
 
 SPEC = """\
 system: {name: credit, version: "1"}
@@ -50,6 +55,28 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "from sklearn.linear_model import LogisticRegression\nmodel = LogisticRegression()\nnothing = 3\n"
     )
     return tmp_path
+
+
+def test_a_connection_that_was_opened_is_closed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with duckdb.connect("rows.duckdb") as made:
+        made.execute("CREATE TABLE rows AS SELECT * FROM 'rows.csv'")
+    spec = load_spec_from(SPEC.replace("source: rows.csv", "source: rows.duckdb\n  table: rows"))
+    closed = []
+    real = tables.open_source
+
+    def noted(*words: object) -> Source:
+        return replace(real(*words), close=lambda: closed.append(1))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tables, "open_source", noted)
+    with tables.spec_table(spec) as table:
+        assert table.count().to_pyarrow().as_py() == 3000
+        assert closed == []
+    assert closed == [1]
+
+
+def load_spec_from(text: str) -> AuditSpec:
+    Path("database.yaml").write_text(text)
+    return load("database.yaml")
 
 
 def test_slices_of_a_file(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
