@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -81,9 +82,31 @@ def metrics() -> str:
         tasks = registry.family_tasks(next(entry for entry in entries if entry.family == family))
         parts.append(f"\n## The {family} family\n\nFor the tasks {', '.join(tasks)}.\n")
         parts += [_entry(entry, _METRIC) for entry in entries if entry.family == family]
+    parts.append(_oracles())
     parts.append("\n## Named comparisons\n")
     parts += [_entry(alias, _ALIAS) for alias in registry.aliases().values()]
     return "".join(parts)
+
+
+def _oracles() -> str:
+    """The stored table of `tests/oracles`: each metric, who else computes it, the largest difference."""
+    lines = [
+        "\n## Oracles\n\n"
+        "Every metric, who else computes it, and the largest difference over the groups of five data sets, "
+        "rounded up to a power of ten. A test computes the table again; `python -m tests.oracles.table` writes "
+        "it. Scores are summed in units of 2⁻³⁰: where they are no multiples of it, a mean of scores is off by "
+        "at most 10⁻⁹. Where no library is sound, the hand-computed cases stand in the file that is named.\n\n"
+        "| metric | oracle | largest difference | values |\n|---|---|---:|---:|\n"
+    ]
+    for entry in json.loads((ROOT / "docs" / "oracles.json").read_text(encoding="utf-8")):
+        if "oracle" in entry:
+            shown = (entry["oracle"], f"{entry['difference']:.0e}", str(entry["values"]))
+        elif "why" in entry:
+            shown = (f"by hand, `{entry['where']}`: {entry['why']}", "–", "–")
+        else:
+            shown = ("none yet", "–", "–")
+        lines.append(f"| {entry['metric']} | {' | '.join(shown)} |\n")
+    return "".join(lines)
 
 
 _METRIC = ("formula", "needs", "unit", "parity", "interval", "blind_spot", "use_when", "example", "source")
