@@ -93,9 +93,10 @@ def _oracles() -> str:
     lines = [
         "\n## Oracles\n\n"
         "Every metric, who else computes it, and the largest difference over the groups of five data sets, "
-        "rounded up to a power of ten. A test computes the table again; `python -m tests.oracles.table` writes "
-        "it. Scores are summed in units of 2⁻³⁰: where they are no multiples of it, a mean of scores is off by "
-        "at most 10⁻⁹. Where no library is sound, the hand-computed cases stand in the file that is named.\n\n"
+        "rounded up to a power of ten. A test computes the table again; `python -m tests.oracles.table` "
+        "writes it. Scores are summed in units of 2⁻³⁰: where they are no multiples of it, a mean of scores "
+        "is off by at most 10⁻⁹. Where no library is sound, the hand-computed cases stand in the file that "
+        "is named.\n\n"
         "| metric | oracle | largest difference | values |\n|---|---|---:|---:|\n"
     ]
     for entry in json.loads((ROOT / "docs" / "oracles.json").read_text(encoding="utf-8")):
