@@ -197,6 +197,16 @@ def _take_predictions(
         connection, "late.predictions", _scalar(connection, "SELECT count(*) FROM stage_p WHERE late = 1")
     )
     if get_tally(connection, "labels.unmatched"):
+        # A label that waited for its prediction is late where that prediction's window is closed by now: so
+        # the count does not depend on which of the two came first.
+        waited = connection.execute(
+            text(
+                "SELECT count(*) FROM label l JOIN stage_p s ON s.key = l.target AND s.rest = l.rest "
+                "WHERE l.matched = 0 AND s.win <= :closed"
+            ),
+            {"closed": closed.labels},
+        ).scalar()
+        _tally_if(connection, "late.labels", int(waited or 0))
         now = _run(
             connection,
             "UPDATE label SET matched = 1 WHERE matched = 0 AND EXISTS "

@@ -138,6 +138,8 @@ class Truth:
         self.counts["predictions"] += 1
         win = seconds(event["event_time"]) // DAY
         self.predictions[name] = event | {"win": win}
+        if win <= self.closed["labels"]:
+            self.counts["late.labels"] += len(self.labels.get(name, ()))
         if win <= self.closed["predictions"]:
             self.counts["late.predictions"] += 1
         else:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from audit.errors import AuditError, DataError, UsageError
+from audit.monitor import files
 from audit.monitor.closing import close, drop_rows, lags, outcomes, tables
 from audit.monitor.events import REASONS, Normaliser
 from audit.monitor.files import ingest_file, ingest_folder
@@ -307,3 +308,21 @@ def test_a_ledger_of_another_window_or_version_is_refused(tmp_path):
     engine.dispose()
     with pytest.raises(AuditError, match="version 99"):
         Ledger(url)
+
+
+@pytest.mark.parametrize("chunk", [400, 4_000, 10**7])
+def test_the_counts_do_not_depend_on_where_a_file_is_cut(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(files, "CHUNK_BYTES", chunk)
+    streams, ledger = [SELECTION, TPR], Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    log, truth = make_log(days=8, per_day=60, seed=3, late=0.4, twice=0.2), Truth(streams)
+    for day, lines in enumerate(log.days):
+        path = tmp_path / f"{day}.jsonl"
+        path.write_text("".join(f"{line}\n" for line in lines))
+        files.ingest_file(ledger, path, Normaliser(MAPPING, threads=1), now=NOW)
+        truth.read(lines)
+        as_of = START + (day + 1) * DAY
+        close(ledger, streams, ATTRIBUTES, as_of=as_of, label_lag=LABEL_LAG)
+        truth.close(as_of)
+    assert truth.counts["late.labels"] > 5
+    assert {k: n for k, n in ledger.tallies().items() if n} == truth.tallies()
+    assert tables(ledger).to_bytes() == truth.table_bytes()
