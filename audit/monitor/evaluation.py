@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from audit.gate import EXIT_CODES
 from audit.monitor import absences, alarms, closing
+from audit.monitor.advice import Advice, advise
 from audit.monitor.alarms import Alarm, Entry
 from audit.monitor.baseline import Outcome
 from audit.monitor.changes import changes
@@ -53,6 +54,8 @@ class Evaluation:
     lags: Mapping[Group, tuple[int, ...]]
     changes: Mapping[str, Change]
     """For streams in alarm: the change since the audit, split into mix and treatment."""
+    advice: tuple[Advice, ...]
+    """Rates to expect of rows whose labels are on their way: advice, never an alarm."""
     later: tuple[tuple[str, str | None], ...]
     not_watched_groups: int
     tables: Tables
@@ -106,6 +109,7 @@ def evaluate(
         alarms.record(ledger, _entries(found, unknowable, known, outcomes, place, late))
         known = alarms.read(ledger)
     verdict, why = decide(found, unknowable, known, now)
+    closed = _closed(ledger)
     return Evaluation(
         at=now,
         seconds=time.perf_counter() - begun,
@@ -120,10 +124,11 @@ def evaluate(
         coverage=covered,
         lags=closing.lags(ledger),
         changes=changes(found, frozen.result.cells, outcomes, attributes),
+        advice=_advice(frozen, outcomes["predictions"], closed, attributes),
         later=groups,
         not_watched_groups=beyond,
         tables=tables,
-        closed=_closed(ledger),
+        closed=closed,
         last_event=place.last_event,
         verdict=verdict,
         why=why,
@@ -161,6 +166,14 @@ def _assess(
 def _listed(found: Sequence[Assessment], level: float) -> frozenset[str]:
     ranked = e_bh([one.log_e for one in found], level)
     return frozenset(one.stream.id for one, is_in in zip(found, ranked, strict=True) if is_in)
+
+
+def _advice(
+    frozen: Frozen, rows: Sequence[Outcome], closed: Mapping[str, int | None], attributes: Sequence[str]
+) -> tuple[Advice, ...]:
+    last = closed["labels"]
+    waiting = [row for row in rows if last is None or row[0] > last]
+    return advise(frozen.streams, frozen.result.cells, waiting, attributes)
 
 
 def _closed(ledger: Ledger) -> dict[str, int | None]:

@@ -99,6 +99,7 @@ def render(found: Evaluation | None, watch: Watch, problems: Sequence[str]) -> s
             "ledger": _ledger(found),
             "coverage": _coverage(found),
             "lags": _lags(found),
+            "advice": _advice(found),
             "sinks": sorted(outbox.states(watch.ledger).items()),
             "not_watched": found.frozen.plan.not_watched,
         }
@@ -245,6 +246,23 @@ def _coverage(found: Evaluation) -> list[tuple[str, str, int, int, float]]:
         rows, labelled = counts.get(key, (0, 0))
         counts[key] = (rows + one.rows, labelled + one.labelled)
     return [(*key, n, k, k / n) for key, (n, k) in sorted(counts.items()) if n >= least]
+
+
+def _advice(found: Evaluation) -> list[tuple[str, str, str, str, str, int]]:
+    least = found.frozen.result.policy.suppress_below or 0
+    shown = sorted(found.advice, key=lambda a: (-abs(a.expected - a.audited), a.attribute, str(a.group)))
+    return [
+        (
+            words.title(a.metric),
+            a.attribute,
+            group_name((a.group,)),
+            figure(a.audited, 3),
+            figure(a.expected, 3),
+            a.rows,
+        )
+        for a in shown
+        if a.rows >= least
+    ]
 
 
 def _lags(found: Evaluation) -> list[tuple[str, int]]:

@@ -132,7 +132,8 @@ MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_deliveries}
 
 def connect(url: str) -> Engine:
     """An engine on the ledger at `url` (`sqlite:///file` or `postgresql+psycopg://…`)."""
-    engine = create_engine(url)
+    # A database that was restarted is found out before a transaction begins, not in it.
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
