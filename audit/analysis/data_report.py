@@ -80,7 +80,16 @@ class DataReport:
         )
 
     def proxies(self, attribute: str) -> tuple[Measure, ...]:
-        """Each feature's association with the attribute, the strongest first; the undefined last."""
+        """Each feature's association with the attribute, by what it is at least; the undefined last.
+
+        A column of many levels has a wide interval, and is not put first for its noise.
+        """
         restated = {name for one in self.attributes if one.attribute == attribute for name in one.restated_by}
         found = [one for one in self.of(*PROXIES, attribute=attribute) if one.column not in restated]
-        return tuple(sorted(found, key=lambda one: (-(one.value or -1.0), one.column or "")))
+        return tuple(sorted(found, key=_strength))
+
+
+def _strength(one: Measure) -> tuple[float, float, str]:
+    if one.value is None:
+        return 1.0, 0.0, one.column or ""
+    return -(one.low or 0.0), -one.value, one.column or ""

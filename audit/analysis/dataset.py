@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from audit.analysis.tables import as_text, require
-from audit.engine.decode import bin_labels
+from audit.engine.decode import bin_labels, text
 from audit.engine.prepare import binned
 from audit.engine.reading import reading
 from audit.engine.source import Source, open_source
@@ -87,8 +87,9 @@ class Dataset:
             return None
         if item.bins:
             return bin_labels(item.bins)[int(raw)]
-        text = str(raw)
-        return dict(item.map or {}).get(text, text)
+        column = self.table[item.column or name]
+        named = str(text(float(raw))) if column.type().is_floating() else str(raw)
+        return dict(item.map or {}).get(named, named)
 
     def times(self) -> ir.Value | None:
         """How many people a row stands for; None where each is one."""
@@ -126,7 +127,8 @@ def _dataset(spec: AuditSpec, source: Source, features: tuple[str, ...] | None) 
     with reading(where):
         everything = int(source.table.count().to_pyarrow().as_py())
         table = _filtered(source.table, data.filter)
-        table = _typed(table, text_numbers=source.kind == "csv")
+        groups = {item.column or name for name, item in data.attributes.items() if not item.bins}
+        table = _typed(table, groups, text_numbers=source.kind == "csv")
         kept = int(table.count().to_pyarrow().as_py())
     if kept == 0:
         raise DataError("no row is left", where=where, hint="Write one row a person under the header line.")
@@ -155,10 +157,11 @@ def _filtered(table: ir.Table, condition: str | None) -> ir.Table:
     return marked.filter(marked["audit_keep"].cast("boolean").fill_null(False)).drop("audit_keep")
 
 
-def _typed(table: ir.Table, *, text_numbers: bool) -> ir.Table:
-    """Text of a CSV file that holds numbers alone as numbers, and NaN as missing."""
+def _typed(table: ir.Table, groups: set[str], *, text_numbers: bool) -> ir.Table:
+    """Text of a CSV file that holds numbers alone as numbers, but for groups; and NaN as missing."""
     made: dict[str, ir.Value] = {}
-    texts = [name for name in table.columns if table[name].type().is_string()] if text_numbers else []
+    candidates = [name for name in table.columns if name not in groups] if text_numbers else []
+    texts = [name for name in candidates if table[name].type().is_string()]
     if texts:
         tried = {f"c{at}": table[name].try_cast("float64").count() for at, name in enumerate(texts)}
         held = {f"h{at}": table[name].count() for at, name in enumerate(texts)}

@@ -192,6 +192,8 @@ def _tell_attribute(report: DataReport, attribute: Groups) -> None:
     if proxies:
         first = proxies[0]
         strongest = f"{first.column} is the strongest proxy for {attribute.attribute}"
+        if not first.low:
+            strongest = f"no feature is shown to tell {attribute.attribute}; the first, {first.column}"
         output.echo(output.paragraph(f"{strongest}: {_words(first)} {_figures(first)}", indent="  "))
         for one in proxies[1:PROXIES]:
             output.echo(f"    {output.cell(one.column or '', 24)} {_figures(one)}  {_words(one)}")

@@ -85,6 +85,31 @@ def test_the_strongest_proxy_is_named_with_its_interval(report: DataReport) -> N
     assert town.low == 0.0
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "float"])
+def test_groups_that_are_numbers_are_named_as_they_are_written(
+    kind: str, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    coded = rows.assign(sex=(rows["sex"] == "F").astype(float if kind == "float" else int))
+    path = tmp_path / ("rows.csv" if kind == "csv" else "rows.parquet")
+    coded.to_csv(path, index=False) if kind == "csv" else coded.to_parquet(path)
+    spec = of_table({"source": str(path), "columns": {}, "attributes": {"sex": {"reference": "1"}}})
+    with open_dataset(spec) as dataset:
+        found = examine(dataset, population={"sex": {"1": 0.5, "0": 0.5}}, options=Options(sample=200))
+    assert (found.attributes[0].groups, found.attributes[0].reference) == (("0", "1"), "1")
+    assert all(one.value is not None for one in found.of("representation_gap"))
+
+
+def test_of_features_that_tell_nothing_none_is_called_a_proxy(
+    rows: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet = rows[["town", "income"]].assign(sex=np.random.default_rng(1).permutation(rows["sex"]))
+    quiet.to_csv(tmp_path / "quiet.csv", index=False)
+    assert main(["data", str(tmp_path / "quiet.csv"), "--attribute", "sex", "--sample", "300"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no feature is shown to tell sex; the first, " in said
+    assert "strongest" not in said
+
+
 def test_a_column_that_restates_the_attribute_is_told_apart(report: DataReport) -> None:
     assert report.attributes[0].restated_by == ("code",)
     assert one(report, "cramers_v", None, "code").value == pytest.approx(1.0, abs=0.01)
