@@ -11,6 +11,8 @@ import click
 from audit.cli import bundles, output
 from audit.cli import project as shared
 from audit.cli.day import Day
+from audit.errors import UsageError
+from audit.governance import effects
 from audit.governance.harms import ACTION_TYPES, load_kinds
 from audit.governance.register import Book
 
@@ -61,10 +63,14 @@ def action(
 
 @click.command("effect", short_help="Write down what an action was measured to do.")
 @click.argument("action_id", metavar="ID")
-@click.option("--delta", type=float, required=True, help="The change, positive where it is for the better.")
-@click.option("--low", type=float, required=True, help="The lower end of its interval.")
-@click.option("--high", type=float, required=True, help="The upper end.")
-@click.option("--result", required=True, help="On which people and data, and where it can be seen.")
+@click.option("--before", type=click.Path(path_type=Path), help="The bundle of the audit before it.")
+@click.option("--after", type=click.Path(path_type=Path), help="The bundle of the audit after it.")
+@click.option("--rule", metavar="ID", help="The rule whose gap closed.")
+@click.option("--group", metavar="GROUP", help="The group; the worst gap of each audit, by default.")
+@click.option("--delta", type=float, help="The change, positive where it is for the better.")
+@click.option("--low", type=float, help="The lower end of its interval.")
+@click.option("--high", type=float, help="The upper end.")
+@click.option("--result", help="On which people and data, and where it can be seen.")
 @click.option(
     "--side",
     "sides",
@@ -76,34 +82,58 @@ def action(
 @shared.options("project", "as_of", "by")
 def effect(
     action_id: str,
-    delta: float,
-    low: float,
-    high: float,
-    result: str,
     sides: tuple[tuple[str, str, float, float, float, float], ...],
     project: Path,
     as_of: date | None,
     by: str,
+    **given: Any,
 ) -> int:
-    """Write the effect of the action ID into the register, with its interval and its side effects.
+    """Write the effect of the action ID into the register: worked out from two bundles, or as measured.
 
     An action is verified only where the whole interval is above 0 and no worsening passes its limit.
 
     \b
     Example:
-      harm-audit harms effect A-001 --delta 0.09 --low 0.05 --high 0.13 --result "test quarter, audited again"
+      harm-audit harms effect A-001 --before old --after evidence --rule opportunity --by Ada
+      harm-audit harms effect A-001 --delta 0.09 --low 0.05 --high 0.13 --result "a trial" --by Ada
     """
     opened = book(project)
-    fields: dict[str, Any] = {"effect": {"delta": delta, "low": low, "high": high}, "result": result}
+    fields = _measured(given) if given["before"] or given["after"] else _typed(given)
     if sides:
         names = ("metric", "group", "delta", "low", "high", "limit")
         fields["side_effects"] = [dict(zip(names, side, strict=True)) for side in sides]
     opened.set(action_id, **fields)
-    words = f"effect {delta:g} ({low:g} to {high:g}): {result}"
+    found = fields["effect"]
+    words = f"effect {found['delta']:g} ({found['low']:g} to {found['high']:g}): {fields['result']}"
     opened.note(action_id, words, by=by, on=as_of or bundles.today())
     opened.save()
     output.echo(f"{action_id.upper()}: {words}")
     return 0
+
+
+def _measured(given: dict[str, Any]) -> dict[str, Any]:
+    """Effect, baseline and result from the two bundles."""
+    if not (given["before"] and given["after"] and given["rule"]):
+        raise UsageError("two audits and a rule are needed", hint="Give --before, --after and --rule.")
+    if any(given[name] is not None for name in ("delta", "low", "high", "result")):
+        raise UsageError("an effect is worked out from bundles or typed, not both", hint="Leave out --delta.")
+    first, before = bundles.open_result(given["before"])
+    last, after = bundles.open_result(given["after"])
+    found = effects.effect_of(before, after, given["rule"], given["group"])
+    return {
+        "effect": {name: round(getattr(found, name), 6) for name in ("delta", "low", "high")},
+        "baseline": f"bundle {first.id}",
+        "result": effects.words(before, after, given["rule"], (first.id, last.id)),
+    }
+
+
+def _typed(given: dict[str, Any]) -> dict[str, Any]:
+    lacking = [f"--{name}" for name in ("delta", "low", "high", "result") if given[name] is None]
+    if lacking:
+        raise UsageError(
+            f"the effect lacks {', '.join(lacking)}", hint="Or give --before, --after and --rule."
+        )
+    return {"effect": {name: given[name] for name in ("delta", "low", "high")}, "result": given["result"]}
 
 
 @click.command("none", short_help="Say that a theme was looked at and holds no harm.")

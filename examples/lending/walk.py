@@ -10,7 +10,6 @@ example (sex and race alone), and the test quarter larger, so that every group c
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import subprocess
 import sys
@@ -73,7 +72,7 @@ def main(folder: Path) -> None:
     make_data(folder, without=())
     harm_audit(folder, 0, "run", "audit.yaml", "--out", "evidence")
     harm_audit(folder, 1, "gate", "evidence", *MODEL)
-    before = worst_gap(folder / "evidence")
+    shutil.copytree(folder / "evidence", folder / "evidence-before")
 
     say("Each violation becomes a harm, with an owner and a plan.")
     harm_audit(folder, 0, "checklist", "new", "--bundle", "evidence")
@@ -84,7 +83,7 @@ def main(folder: Path) -> None:
     make_data(folder, without=("area_index",))
     harm_audit(folder, 0, "run", "audit.yaml", "--out", "evidence")
     harm_audit(folder, 0, "harms", "seed", "--bundle", "evidence")
-    verify_action(folder, before, worst_gap(folder / "evidence"))
+    verify_action(folder)
     settle(folder, harms)
 
     say("Still nobody has answered the questions or signed, and the gate says so.")
@@ -129,16 +128,6 @@ def _module(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def worst_gap(bundle: Path) -> tuple[float, float, float]:
-    """The largest gap in opportunity by race, and the smallest and largest that its interval allows."""
-    found = json.loads((bundle / "audit.json").read_text(encoding="utf-8"))["findings"]
-    rows = [f for f in found if f["rule"] == "opportunity" and f["grouping"] == ["race"]]
-    row = max(rows, key=lambda f: abs(f["value"]))
-    low, high = row["low"], row["high"]
-    ends = sorted((abs(low), abs(high)))
-    return abs(row["value"]), 0.0 if low <= 0 <= high else ends[0], ends[1]
 
 
 def own_and_plan(folder: Path) -> list[str]:
@@ -194,16 +183,10 @@ def _rating(severity: int, likelihood: int, why: str, *more: str) -> tuple[str, 
     return (*more, *words, "--rationale", why, "--by", "Ada Lovelace")
 
 
-def verify_action(
-    folder: Path, before: tuple[float, float, float], after: tuple[float, float, float]
-) -> None:
-    """The action's effect: the worst gap before less the worst after, and the least and most it can be."""
-    delta, low, high = before[0] - after[0], before[1] - after[2], before[2] - after[1]
-    print(f"The worst gap fell by {delta:.3f} ({low:.3f} to {high:.3f}).", flush=True)
-    measured = [word for name, value in (("delta", delta), ("low", low), ("high", high))
-                for word in (f"--{name}", f"{value:.4f}")]  # fmt: skip
-    where = ("--result", "the same applicants, audited again", "--by", "Ada Lovelace")
-    harm_audit(folder, 0, "harms", "effect", "A-001", *measured, *where)
+def verify_action(folder: Path) -> None:
+    """The action's effect, from the audits before and after it, and a second person's word that it holds."""
+    audits = ("--before", "evidence-before", "--after", "evidence", "--rule", "opportunity")
+    harm_audit(folder, 0, "harms", "effect", "A-001", *audits, "--by", "Ada Lovelace")
     harm_audit(folder, 0, "harms", "move", "A-001", "implemented", "--by", "Ada Lovelace")
     harm_audit(folder, 0, "harms", "move", "A-001", "verified", "--by", "Grace Hopper")
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from audit import bundle, codec
 from audit.cli.main import main
 from audit.errors import SpecError
-from audit.governance.harms import load_register
+from audit.governance import effects
+from audit.governance.harms import Effect, load_register
 from audit.governance.register import Book
 from audit.governance.tier import load_questionnaire, load_tier
+from tests.governance.project import failing, passing
 
 BY = ("--by", "Ada")
 
@@ -91,6 +94,54 @@ def test_what_cannot_be_is_refused_and_nothing_written(harm: Path, words: tuple[
     before = harm.read_bytes()
     assert act(*words) == 2
     assert harm.read_bytes() == before
+
+
+class TestMeasured:
+    @pytest.fixture
+    def audits(self, harm: Path) -> Path:
+        """Bundles before and after, and a planned action."""
+        here = harm.parents[1]
+        bundle.write(here / "old", {"audit.json": codec.dumps(failing(0.6))})
+        bundle.write(here / "new", {"audit.json": codec.dumps(failing(0.9))})
+        bundle.write(here / "other", {"audit.json": codec.dumps(passing())})
+        act("action", "H-001", *PLAN)
+        return harm
+
+    def test_the_effect_is_that_of_the_two_audits(self, audits: Path) -> None:
+        assert act("effect", "A-001", "--before", "old", "--after", "new", "--rule", "approval") == 0
+        (made,) = load_register(audits).actions
+        # 0.6 (0.55 to 0.65) is a gap of 0.4 (0.35 to 0.45); 0.9 (0.85 to 0.95) one of 0.1 (0.05 to 0.15)
+        assert made.effect == Effect(0.3, 0.2, 0.4)
+        text = audits.read_text("utf-8")
+        assert "the same data file" in text
+        assert bundle.read(audits.parents[1] / "old").id in text.replace("\n      ", "")
+
+    def test_an_interval_over_parity_leaves_no_least_gap(self) -> None:
+        (gap,) = effects.gaps(failing(0.98), "approval")
+        assert (round(gap.value, 9), gap.low, round(gap.high, 9)) == (0.02, 0.0, 0.07)
+
+    def test_worse_is_negative(self) -> None:
+        found = effects.effect_of(failing(0.9), failing(0.6), "approval")
+        assert (round(found.delta, 9), found.high < 0) == (-0.3, True)
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--before", "old"), "two audits and a rule"),
+            (("--before", "old", "--after", "new"), "two audits and a rule"),
+            (("--before", "old", "--after", "new", "--rule", "aproval"), "Did you mean approval"),
+            (("--before", "old", "--after", "new", "--rule", "approval", "--group", "Men"), "of Men"),
+            (("--before", "old", "--after", "new", "--rule", "approval", "--delta", "1"), "not both"),
+            (("--delta", "1"), "lacks --low, --high, --result"),
+        ],
+    )
+    def test_what_two_audits_do_not_say_is_refused(
+        self, audits: Path, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = audits.read_bytes()
+        assert act("effect", "A-001", *words) == 2
+        assert said in capsys.readouterr().err
+        assert audits.read_bytes() == before
 
 
 def test_a_theme_without_harm_is_noted_and_hostile_words_come_back(harm: Path) -> None:
