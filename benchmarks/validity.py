@@ -2,7 +2,8 @@
 
 One-sided errors of differences and ratios by enumeration, then whole policies by simulation (2, 5
 and 20 groups, 1 and 10 rules, weights, clusters), beside a percentile bootstrap as fairlearn's
-MetricFrame makes it. Ends with one line of JSON.
+MetricFrame makes it; then areas, calibration, mean absolute errors and distances
+(`score_validity.py`). Ends with one line of JSON.
 
     python benchmarks/validity.py [--quick]
 """
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import score_validity
 from scipy import stats
 
 from audit.engine.evidence import TwoRates
@@ -323,12 +325,14 @@ def main() -> None:
     passes, violations = policies(quick)
     more_passes, more_violations = not_simple(quick)
     theirs = bootstrap(quick)
+    beyond_rates = score_validity.figures(quick)
     say(f"{time.perf_counter() - start:.0f} s")
     figures = {
         "one_sided_error_over_alpha_max": round(error, 3),
         "false_violation_max": round(max(violations, more_violations), 4),
         "false_pass_max": round(max(passes, more_passes), 4),
         "fairlearn_bootstrap_one_sided_error_over_alpha_max": round(theirs, 3),
+        **beyond_rates,
     }
     print(json.dumps(figures))
 

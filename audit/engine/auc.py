@@ -22,13 +22,14 @@ class Auc(Tails):
 
     `low_bound` and `high_bound` are the least and largest area that the binned scores allow (both
     the area itself where nothing is binned), `variance` is DeLong's, n1 and n0 the rows of the two
-    classes. On the logit scale where both classes have 30 rows and .05 <= area <= .95, else
+    classes. On the logit scale where both classes have 30 rows and .05 <= area <= .95, referred to
+    Student's t with the smaller class's rows less one, since DeLong's variance is estimated; else
     Wilson's score interval with n = min(n1, n0). The lower limit starts from the lower bound, the
     upper from the upper. NaN where a class is empty.
     Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988).
 
     >>> [round(float(limit), 3) for limit in Auc(0.8, 0.8, 0.8, 0.0004, 200, 200).interval(0.05)]
-    [0.758, 0.836]
+    [0.758, 0.837]
     """
 
     domain = (0.0, 1.0)
@@ -53,6 +54,7 @@ class Auc(Tails):
         self.low_bound, self.high_bound = (np.where(least > 0, v, np.nan) for v in (low, high))
         self.n = np.where(least > 0, least, np.nan) / spread
         self._delong = (least >= LEAST_CLASS) & (area >= INTERIOR[0]) & (area <= INTERIOR[1]) & (var > 0)
+        self.df = np.where(self._delong, np.minimum(self.df, least - 1), self.df)
         slope = np.where(self._delong, area * (1 - area), 1.0)
         self._se = np.where(self._delong, np.sqrt(np.maximum(var, 0.0) * spread) / slope, 1.0)
 

@@ -33,7 +33,6 @@ SCORE_NEEDS = (
     *("calibration_in_the_large", "calibration_slope", "brier", "log_loss", "expected_calibration_error"),
     *("mean_score", "balance_for_positive_class", "balance_for_negative_class"),
 )
-DISTANCES = ("score_ks", "score_wasserstein", "abroca")
 
 
 class Tables:
@@ -158,7 +157,7 @@ class Tables:
             measured: Sample = _family(metric.family).sample(metric, self, grouping, side)
             return measured
         table = self.scored(grouping)
-        if metric.name in DISTANCES:
+        if metric.name in score_distances.NAMES:
             return score_distances.measure(metric, table, self.scored_rest(grouping))
         sample = scores.measure(metric, self.scored_rest(grouping) if side == "rest" else table)
         if metric.name in SCORE_NEEDS and not self.unit_scores:

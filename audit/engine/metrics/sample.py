@@ -15,6 +15,7 @@ Flags = npt.NDArray[np.bool_]
 Arguments = tuple[str, tuple[Floats, ...]]
 """The kind of evidence, and the arrays that it is made of."""
 S = TypeVar("S", bound="Sample")
+_TINY = 1e-300
 LEAST_ROWS = 30
 """Rows of the denominator below which a linearised standard error is not relied on, either way."""
 
@@ -285,7 +286,11 @@ class Distance(Sample):
     noise: Floats
 
     def alone(self) -> Arguments:
-        return "from zero", (self.value, self.least, self.most, self.noise)
+        noise = np.where(np.isfinite(self.noise), self.noise, 0.0)
+        certain = ~np.any(noise > 0, axis=1)
+        logs = np.log(np.where(certain[:, None], 1.0, np.maximum(noise, _TINY)))
+        centre = np.where(certain, -np.inf, logs.mean(axis=1))
+        return "from zero", (self.value, self.least, self.most, centre, logs.std(axis=1))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from audit.engine.metrics.sample import Distance, Flags, reasons
 from audit.engine.scored import Scored
 from audit.registry import Metric
 
+NAMES = ("score_ks", "score_wasserstein", "abroca")
 NEGATIVE, POSITIVE = 0, 1
 DRAWS = 256
 """Draws of what chance alone makes of a distance."""
