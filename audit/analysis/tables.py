@@ -46,6 +46,8 @@ def _file(path: Path) -> ir.Table:
     if not path.is_file():
         raise UsageError(f"no such file: {path}", hint=f"Looked in {path.resolve().parent}.")
     kind = path.suffix.lower()
+    if path.stat().st_size == 0:
+        raise DataError("the file is empty", where=path.name, hint="Write one row a line under a header.")
     with reading(path.name):
         connection = connect_duckdb()
         if kind in (".parquet", ".pq"):

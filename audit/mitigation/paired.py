@@ -81,16 +81,21 @@ def gap_change(
     soft_after = mine.soft_after - other.soft_after
     was, now = _sign(soft_before), _sign(soft_after)
 
-    def end(of_before: float, of_after: float, direction: float) -> float:
-        spread = math.sqrt(sum(side.variance(of_before, of_after) for side in sides))
-        spread *= math.sqrt(_design_effect(sides, rows, (group, reference), of_before, of_after))
-        return (
-            of_before * soft_before + of_after * soft_after + direction * _quantile(rows, confidence) * spread
-        )
+    quantile = _quantile(rows, confidence)
+
+    def reach(of_before: float, of_after: float) -> float:
+        spread = sum(side.variance(of_before, of_after) for side in sides)
+        effect = _design_effect(sides, rows, (group, reference), of_before, of_after)
+        return quantile * math.sqrt(spread * effect)
+
+    def middle(of_before: float, of_after: float) -> float:
+        return of_before * soft_before + of_after * soft_after
 
     value = abs(before) - abs(after)
-    low = min(end(was, -1.0, -1.0), end(was, 1.0, -1.0))
-    high = max(end(1.0, -now, 1.0), end(-1.0, -now, 1.0))
+    low = min(middle(was, sign) - reach(was, sign) for sign in (-1.0, 1.0))
+    # Where the gap that is left may be on either side, its distance is overstated by its own noise.
+    sides_left = (-1.0, 1.0) if abs(soft_after) <= reach(0.0, 1.0) else (-now,)
+    high = max(middle(sign, left) + reach(sign, left) for sign in (-1.0, 1.0) for left in sides_left)
     return Change(before, after, value, min(low, value), max(high, value), scale, n, None)
 
 

@@ -188,6 +188,12 @@ def _target(before: AuditResult, rule: str | None, group: str | None) -> Target:
                 f"no finding is of group {group!r}", where="--group", hint=f"There are: {there}."
             )
         able = named
+    if not able and all(len(one.values) < 2 for one in before.data.attributes):
+        raise DataError(
+            "every row is of one group, so there is no gap to shrink",
+            where="data.attributes",
+            hint="Audit rows of more than one group.",
+        )
     if not able:
         raise UsageError(
             "no rule compares a rate of decisions between groups",

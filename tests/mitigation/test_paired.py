@@ -82,8 +82,10 @@ def test_a_ratio_of_a_rate_of_nothing_is_undefined() -> None:
 def test_people_who_come_again_widen_the_interval() -> None:
     rng = np.random.default_rng(3)
     label = np.ones(600, dtype=int)
-    before, after = (rng.integers(0, 2, 200).repeat(3) for _ in range(2))
     group = np.arange(600) < 300
+    chance = np.where(np.arange(200) < 100, 0.3, 0.8)
+    before = (rng.random(200) < chance).astype(int).repeat(3)
+    after = (rng.random(200) < np.where(np.arange(200) < 100, 0.5, 0.8)).astype(int).repeat(3)
     plain = gap_change(TPR, Decisions(label, before, after), group, ~group, "difference", 0.95)
     people = Decisions(label, before, after, np.arange(200).repeat(3))
     clustered = gap_change(TPR, people, group, ~group, "difference", 0.95)

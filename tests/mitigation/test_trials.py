@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from audit import codec
 from audit.cli.main import main
-from audit.errors import UsageError
+from audit.errors import DataError, UsageError
 from audit.mitigation import attempts as attempts_module
 from audit.mitigation.attempts import OUT_OF_TIME, Attempt, attempts
 from audit.mitigation.catalogue import METHODS, Method, method
@@ -117,6 +117,12 @@ def test_a_group_that_is_missing_from_a_fold_is_said() -> None:
     assert by_name["retrain"].status == "measured"
     assert "no training rows" in str(by_name["resample"].why)
     assert "nobody of b" in str(by_name["threshold-optimizer"].why)
+
+
+def test_one_group_alone_has_no_gap() -> None:
+    frame = small.people(200).query("race == 'a' and sex == 'f'")
+    with pytest.raises(DataError, match="one group"):
+        small.problem(frame)
 
 
 def test_a_column_of_names_is_no_feature() -> None:
