@@ -352,6 +352,17 @@ class ScoreBins:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How a group's predicted numbers are spread, over the bins of the counts."""
+
+    grouping: tuple[str, ...]
+    group: Group
+    n: float
+    quantiles: tuple[float, ...]
+    """The 5th, 25th, 50th, 75th and 95th hundredth of the predictions."""
+
+
+@dataclass(frozen=True, slots=True)
 class NotMeasured:
     """A metric, group or check that this audit did not give, and why."""
 
@@ -382,3 +393,5 @@ class AuditResult(Shown):
     cells: tuple[Cell, ...]
     versions: dict[str, str]
     """Versions of what computed it: python, duckdb, ibis, numpy, scipy."""
+    predictions: tuple[Spread, ...] = ()
+    """Regression: the spread of predictions, of everyone and of each attribute's groups."""

@@ -19,6 +19,7 @@ from audit.engine.entries import compare
 from audit.engine.estimates import estimates, measurable
 from audit.engine.findings import judge, look_alpha
 from audit.engine.groups import MISSING
+from audit.engine.metrics.distributions import spreads
 from audit.engine.source import Source, open_source
 from audit.engine.tables import Tables, rows_of
 from audit.errors import DataError, SpecError, UsageError
@@ -90,6 +91,7 @@ def audit(
         not_measured=tuple(not_measured) + _unjudged(rules, tables),
         cells=_cells(counts),
         versions=_versions(),
+        predictions=spreads(tables),
     )
     return result, counts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,8 @@ class Axis:
     parity: float | None = None
     columns: tuple[str, str, str] = ("", "", "")
     """Titles over the value, the rows and the verdict."""
+    whole: bool = False
+    """The scale follows every line to its ends, however long."""
 
 
 def forest(rows: list[Row], axis: Axis) -> dict[str, Any]:
@@ -115,7 +118,10 @@ def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
         floor, roof = min(fixed) / _REACH["log"], max(fixed) * _REACH["log"]
     else:
         fixed = fixed or [0.0]
-        floor, roof = min(fixed) - _REACH["linear"], max(fixed) + _REACH["linear"]
+        reach = max(_REACH["linear"], max(fixed) - min(fixed) if _beyond_shares(fixed) else 0.0)
+        floor, roof = min(fixed) - reach, max(fixed) + reach
+    if axis.whole:
+        floor, roof = -math.inf, math.inf
     ends = [min(roof, max(floor, v)) for r in rows for v in (*r.thin, *r.thick) if v is not None]
     low, high = min([*fixed, *ends], default=0.0), max([*fixed, *ends], default=1.0)
     if axis.log:
@@ -123,6 +129,11 @@ def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
         return low / room, high * room
     room = max(0.06 * (high - low), 0.005)
     return low - room, high + room
+
+
+def _beyond_shares(values: list[float]) -> bool:
+    """Whether some value could be no share and no difference of shares, so that the unit is another."""
+    return any(abs(value) > 1 for value in values)
 
 
 def _lay(rows: list[Row]) -> tuple[list[dict[str, Any]], int]:

@@ -18,6 +18,7 @@ from audit.report.groups import (
 from audit.report.rules import RuleView, rule_views
 from audit.report.score_views import ScoreFigure, score_figures
 from audit.report.strata import ConditionalView, conditional_views
+from audit.report.task_views import TaskFigure, task_figures
 from audit.result import AuditResult, Coverage, Estimate, Verdict
 
 FURTHER, UNDECIDED, SMALL, CLOSEST = 5, 5, 12, 3
@@ -111,6 +112,7 @@ class Page:
     signatures: tuple[str, ...]
     verdict: VerdictView
     rules: tuple[RuleView, ...]
+    first: tuple[TaskFigure, ...]
     attributes: tuple[AttributeView, ...]
     heats: tuple[HeatView, ...]
     crossed: tuple[Fact, ...]
@@ -140,6 +142,7 @@ def page(
         signatures=tuple(numbers.clean(s) for s in signatures),
         verdict=verdict_view(case, decision),
         rules=rule_views(case),
+        first=task_figures(case),
         attributes=attribute_views(case),
         heats=heat_views(case),
         crossed=crossed,

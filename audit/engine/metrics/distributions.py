@@ -12,6 +12,7 @@ from audit.engine.counts import Cells
 from audit.engine.distances import Spread, between
 from audit.engine.groups import Floats, Index, exact_sum, place, scaled_sum
 from audit.engine.metrics.sample import Arguments, Sample
+from audit.result import Spread as ResultSpread
 
 if TYPE_CHECKING:
     from audit.engine.tables import Tables
@@ -25,6 +26,7 @@ DISTANCES = {
 """The kind of norm that each metric is."""
 QUANTILES = np.arange(1, 10) / 10
 """Where parity at quantiles looks: at each tenth of all predictions."""
+SPREAD = (0.05, 0.25, 0.5, 0.75, 0.95)
 _ALONE = "a distance is between groups"
 
 
@@ -122,6 +124,22 @@ def _shares(n: Floats, w: Floats, w2: Floats) -> tuple[Floats, Floats, Floats]:
         shares = w / np.where(total > 0, total, np.nan)[:, None]
         size = np.where(total > 0, total**2 / w2.sum(axis=1), 0.0)
     return np.nan_to_num(shares), size, n.sum(axis=1)
+
+
+def spreads(tables: Tables) -> tuple[ResultSpread, ...]:
+    """Quantiles of the predictions, of everyone and each attribute's groups; a bin stands for its middle."""
+    made: list[ResultSpread] = []
+    singles = [grouping for grouping in tables.groupings if len(grouping) == 1]
+    for grouping in ((), *singles) if tables.counts.histogram else ():
+        cells = tables.cells(grouping, "histogram")
+        groups = place(cells, grouping)[1]
+        n, w, _, at = _histogram(cells, grouping)
+        for index, group in enumerate(groups):
+            level = np.cumsum(w[index])
+            ends = [int(np.searchsorted(level, q * level[-1] * (1 - 1e-12))) for q in SPREAD]
+            quantiles = tuple(float(at[min(end, len(at) - 1)]) for end in ends)
+            made.append(ResultSpread(grouping, group, float(n[index].sum()), quantiles))
+    return tuple(made)
 
 
 def _histogram(cells: Cells, grouping: tuple[str, ...]) -> Table:

@@ -1,0 +1,106 @@
+"""The first figures of a regression and of a multiclass report: what they say, withhold and survive."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit import codec
+from audit.engine.run import audit
+from audit.gate import decide
+from audit.report.facts import Case
+from audit.report.html import render
+from audit.report.task_views import task_figures
+from audit.result import AuditResult
+from audit.spec import from_dict
+
+HOSTILE = ["<script>alert(1)</script>", '=cmd("x")', "two\nlines", "🥇"]
+
+
+def result_of(task: str, frame: pd.DataFrame, rules: list | None = None, **policy: Any) -> AuditResult:
+    spec = from_dict(
+        {
+            "system": {"name": "s"},
+            "data": {"task": task, "columns": {"label": "y", "prediction": "p"}, "attributes": {"g": {}}},
+            "policy": {"rules": rules or [], **policy},
+        }
+    )
+    return audit(spec, frame=frame, created_at="2026-01-01T00:00:00Z")[0]
+
+
+def numbers_frame(rows: int = 900) -> pd.DataFrame:
+    draw = np.random.default_rng(1)
+    y = draw.gamma(2.0, 50.0, rows)
+    return pd.DataFrame({"g": draw.choice(HOSTILE, rows), "y": y, "p": (y * 0.9).round()})
+
+
+def classes_frame(rows: int = 900) -> pd.DataFrame:
+    draw = np.random.default_rng(1)
+    y = draw.choice(HOSTILE, rows)
+    p = np.where(draw.random(rows) < 0.8, y, draw.choice(HOSTILE, rows))
+    return pd.DataFrame({"g": draw.choice(["a", "b"], rows), "y": y, "p": p})
+
+
+def html_of(result: AuditResult) -> str:
+    return render(result, decide(result, today=date(2026, 1, 2)), bundle_id="0" * 64)
+
+
+def test_a_regression_shows_errors_and_the_spread_of_predictions() -> None:
+    frame = numbers_frame()
+    rules = [
+        {"metric": "mae", "comparison": "ratio", "at_most": 2},
+        {"metric": "prediction_ks", "comparison": "distance", "at_most": 0.3},
+    ]
+    result = result_of("regression", frame, rules)
+    figures = task_figures(Case(result))
+    assert [(f.kind, f.title) for f in figures] == [
+        ("error", "Mean residual"),
+        ("error", "Mean absolute error"),
+        ("spread", "Predictions"),
+    ]
+    for spread in result.predictions:
+        mine = frame.p[frame.g == spread.group[0]] if spread.group else frame.p
+        wanted = np.quantile(mine, [0.05, 0.25, 0.5, 0.75, 0.95], method="inverted_cdf")
+        assert spread.quantiles == pytest.approx(wanted)
+    page = html_of(result)
+    assert "<script>alert" not in page
+    assert 'id="first"' in page
+    assert codec.loads(AuditResult, codec.dumps(result), where="audit.json") == result
+
+
+def test_a_multiclass_report_shows_recall_by_class_and_what_was_confused() -> None:
+    frame = classes_frame()
+    result = result_of("multiclass", frame, [{"metric": "f1", "comparison": "difference", "at_most": 0.3}])
+    figures = task_figures(Case(result))
+    assert [f.kind for f in figures] == ["recall", "confusion", "confusion"]
+    assert len(figures[0].rows) == 4
+    for figure in figures[1:]:
+        assert all(
+            99 <= sum(float(re.sub(r"[^\d.]", "", cell.value)) for cell in row.cells) <= 101
+            for row in figure.rows
+        )
+    page = html_of(result)
+    assert "<script>alert" not in page
+    assert "What was predicted in place of what" in page
+
+
+def test_small_groups_are_withheld_from_the_first_figures() -> None:
+    frame = numbers_frame(400)
+    frame.loc[:2, "g"] = "few"
+    figures = task_figures(Case(result_of("regression", frame, suppress_below=5)))
+    assert not [row for figure in figures for row in figure.rows if row.group == "few"]
+    assert {figure.groups for figure in figures} == {5}
+
+
+def test_decisions_have_no_such_section() -> None:
+    frame = classes_frame().assign(
+        p=lambda f: (f.p == "🥇").astype(int), y=lambda f: (f.y == "🥇").astype(int)
+    )
+    result = result_of("binary", frame)
+    assert task_figures(Case(result)) == ()
+    assert 'id="first"' not in html_of(result)
