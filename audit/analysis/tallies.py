@@ -133,7 +133,7 @@ def group_sums(
         each = 1 if times is None else keyed[dataset.spec.data.columns.count].cast("int64")
         asked[f"n{at}"] = u.notnull().ifelse(each, 0).sum()
         for name, value, fixed in (("x", u, _FIXED), ("y", u * u, _FIXED), ("z", u * u * u * u, _FOURTH)):
-            whole = (value * fixed).floor().cast("int64").cast("decimal(38, 0)") * each
+            whole = (value * fixed + 0.5).floor().cast("int64").cast("decimal(38, 0)") * each
             asked[f"{name}{at}"] = whole.sum().cast("string")
     with reading(dataset.source.name):
         found = keyed.group_by("audit_group").aggregate(**asked).to_pyarrow().to_pydict()

@@ -26,7 +26,7 @@ from audit.registry import metrics, split_class
 from audit.result import AuditResult
 from audit.spec import from_dict
 from tests.engine.make import CREATED
-from tests.oracles import rows
+from tests.oracles import people, rows
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "oracles.json"
 BOUND = 1e-10
@@ -217,16 +217,10 @@ MULTICLASS = {
     "macro_f1": _sk("f1_score, average='macro'", partial(sk.f1_score, average="macro")),
     "prediction_total_variation": Oracle("pandas `value_counts`", _variation),
 }
-_INEQUALITY = "AIF360's indices are held against in tests; its GEI(0) divides by the mean twice"
 BY_HAND: dict[str, ByHand] = {
     "scoring_rate": ByHand(
         "the rule's own table (New York City) is the oracle", "tests/governance/test_ll144.py"
     ),
-    **{
-        name: ByHand(f"{_INEQUALITY}; two outcomes by hand", "tests/engine/test_inequality.py")
-        for name, metric in metrics().items()
-        if metric.family == "inequality"
-    },
     **{
         name: ByHand("no library defines it soundly for groups within lists", "tests/engine/test_ranking.py")
         for name, metric in metrics().items()
@@ -235,7 +229,7 @@ BY_HAND: dict[str, ByHand] = {
     **{
         name: ByHand("measured before training, by another command", "tests/analysis/test_data_audit.py")
         for name, metric in metrics().items()
-        if metric.family == "data"
+        if metric.family == "data" and name not in people.COMPUTED
     },
     **{
         name: ByHand(
@@ -254,10 +248,26 @@ TASKS: dict[str, tuple[Callable[[], rows.Frames], dict[str, Oracle], dict[str, s
     ),
     "regression": (rows.measured, REGRESSION, {"label": "y", "prediction": "p"}),
     "multiclass": (rows.classed, MULTICLASS, {"label": "y", "prediction": "p"}),
+    "inequality": (rows.decided, {name: Oracle(*one) for name, one in people.INEQUALITY.items()}, {}),
+    "data": (people.with_levels, {name: Oracle(*one) for name, one in people.COMPUTED.items()}, {}),
 }
+APART: dict[str, Callable[[Frame], list[people.Found]]] = {
+    "inequality": people.unequal,
+    "data": people.examined,
+}
+"""Families that an audit measures only where asked, or not at all."""
 ORACLES: dict[str, Oracle | ByHand] = {
     name: oracle for _, oracles, _ in TASKS.values() for name, oracle in oracles.items()
 } | BY_HAND
+
+
+@cache
+def _found(task: str, name: str) -> tuple[people.Found, ...]:
+    """Every metric's values by group."""
+    if task in APART:
+        return tuple(APART[task](TASKS[task][0]()[name]))
+    estimates = _audited(task, name).estimates
+    return tuple((one.metric, str(one.group[0]), one.value) for one in estimates if one.grouping)
 
 
 @cache
@@ -280,16 +290,16 @@ def largest_difference(task: str, metric: str) -> tuple[float, int]:
     frames, oracles, _ = TASKS[task]
     largest, seen = 0.0, 0
     for name, frame in frames().items():
-        for found in _audited(task, name).estimates:
-            if found.metric != metric or not found.grouping:
+        for found, group, value in _found(task, name):
+            if found != metric:
                 continue
-            mine = frame.g == found.group[0]
+            mine = frame.g == group
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 wanted = oracles[metric].compute(frame[mine], frame[~mine])
-            assert (found.value is None) == math.isnan(wanted), (metric, name, found.group, found.why, wanted)
-            if found.value is not None:
-                largest, seen = max(largest, abs(found.value - wanted)), seen + 1
+            assert (value is None) == math.isnan(wanted), (metric, name, group, value, wanted)
+            if value is not None:
+                largest, seen = max(largest, float(abs(value - wanted))), seen + 1
     return largest, seen
 
 
