@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_OUT = Path("evidence")
 ROWS = 12
 """Findings in the table; the report has them all."""
-LEAST = {"verdict": 14, "rule": 12, "group": 18, "value": 6, "interval": 14, "bound": 11}
+LEAST = {"verdict": 14, "rule": 12, "group": 16, "value": 6, "interval": 16, "bound": 11}
 """Widths of the table's columns: 80 with the gaps between them. A wider terminal widens two of them."""
 RIGHT = ("value",)
 WRAPPED = {1: "rule", 2: "group"}
