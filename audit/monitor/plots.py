@@ -27,6 +27,8 @@ class Rule:
     at: float
     words: str
     kind: str
+    below: bool = False
+    """Its words stand under it, so that those of two bounds that are near do not meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def estimate(
     values = [v for p in known for v in (p.low, p.value, p.high) if v is not None]
     values += [bound for bound, _ in bounds]
     low, high = _range(values)
+    lowest = min((bound for bound, _ in bounds), default=None) if len(bounds) > 1 else None
     y = _upright(low, high)
     x = _across(points)
     band = [(x(p), y(p.high)) for p in known if p.high is not None and p.low is not None]
@@ -63,7 +66,7 @@ def estimate(
         band=_path(band),
         dots=tuple((x(p), y(p.value)) for p in known[-1:] if p.value is not None),
         ticks=_ticks(low, high, y),
-        rules=tuple(Rule(y(bound), name, "bound") for bound, name in bounds),
+        rules=tuple(Rule(y(bound), name, "bound", bound == lowest) for bound, name in bounds),
         begin=say(points[0].window),
         end=say(points[-1].window),
         words=words,
@@ -106,10 +109,11 @@ def _across(points: Sequence[Point]) -> Callable[[Point], float]:
 
 
 def _ticks(low: float, high: float, y: Callable[[float], float]) -> tuple[Tick, ...]:
-    span = HEIGHT - TOP - BOTTOM
+    # Twice the room that there is: a line of figures is half as high as it is wide.
+    span = 2 * (HEIGHT - TOP - BOTTOM)
     return tuple(
         Tick(y(value), f"{value:.10g}".replace("-", "−"))
-        for value in tick_values(low, high, log=False, span=span, apart=22)
+        for value in tick_values(low, high, log=False, span=span, apart=32)
     )
 
 
