@@ -19,7 +19,7 @@ KINDS = {
 _KNOWN_BY = {"actions": "plan", "trials": "trials", "diagnosis": "why", "slices": "slices"}
 
 
-def read(paths: tuple[Path, ...]) -> Any:
+def read(paths: tuple[Path, ...], *, suppress_below: int | None = None) -> Any:
     """The views of what `slices`, `diagnose`, `mitigate` and `plan` wrote as JSON.
 
     Errors: UsageError where a file is none of these or one kind is given twice, BundleError where
@@ -33,7 +33,7 @@ def read(paths: tuple[Path, ...]) -> Any:
         module, name = KINDS[kind]
         found[kind] = codec.loads(getattr(importlib.import_module(module), name), content, where=str(path))
     additions: Any = importlib.import_module("audit.report.additions")
-    return additions.added(additions.Additions(**found))
+    return additions.added(additions.Additions(**found), suppress_below=suppress_below)
 
 
 def _kind(path: Path) -> tuple[str, bytes]:

@@ -121,17 +121,17 @@ def _governed(
         bundle_id=found.id,
         signatures=view.signed,
         governance=view,
-        additions=_additions(documents),
+        additions=_additions(documents, result),
     )
 
 
-def _additions(documents: tuple[Path, ...]) -> Any:
+def _additions(documents: tuple[Path, ...], result: AuditResult) -> Any:
     """The sections from documents beside the bundle; None without any."""
     if not documents:
         return None
     from audit.cli import additions
 
-    return additions.read(documents)
+    return additions.read(documents, suppress_below=result.policy.suppress_below)
 
 
 def _profile(
@@ -171,7 +171,7 @@ def render(
     module: Any = importlib.import_module(f"audit.report.{form}")
     decision = decide_then(result)
     if form == "html":
-        more = _additions(documents)
+        more = _additions(documents, result)
         page: str = module.render(
             result, decision, bundle_id=found.id, signatures=found.signatures, additions=more
         )

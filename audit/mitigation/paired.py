@@ -96,6 +96,8 @@ def gap_change(
     # Where the gap that is left may be on either side, its distance is overstated by its own noise.
     sides_left = (-1.0, 1.0) if abs(soft_after) <= reach(0.0, 1.0) else (-now,)
     high = max(middle(sign, left) + reach(sign, left) for sign in (-1.0, 1.0) for left in sides_left)
+    if len(sides_left) == 2:
+        high = min(high, abs(soft_before) + reach(1.0, 0.0))
     return Change(before, after, value, min(low, value), max(high, value), scale, n, None)
 
 

@@ -52,14 +52,14 @@ class Added:
     legal: tuple[tuple[str, str], ...]
 
 
-def added(given: Additions) -> Added:
-    """The documents as what the templates print."""
-    remedies = [_trials(given.trials)] if given.trials is not None else []
+def added(given: Additions, *, suppress_below: int | None = None) -> Added:
+    """The documents as what the templates print; what rests on fewer rows than that is withheld."""
+    remedies = [] if given.trials is None or _few(given.trials, suppress_below) else [_trials(given.trials)]
     plan = given.plan
     if plan is not None and any(one.delta is not None for one in plan.actions):
         remedies.append(_measured(plan))
     return Added(
-        cause_figures(given.slices, given.why),
+        cause_figures(given.slices, given.why, suppress_below),
         tuple(remedies),
         () if plan is None else tuple(_action(one) for one in plan.actions),
         None if plan is None else _plan_words(plan),
@@ -103,6 +103,12 @@ def _trials(trials: Trials) -> Figure:
     return Figure(
         "remedies-tried", "Remedies tried", words, WORDS["trials-alt"], drawing, table, cleaned(notes)
     )
+
+
+def _few(trials: Trials, least: int | None) -> bool:
+    """Whether the group that the trials are about is too small for its figures to be shown."""
+    rows = [one.effect.n for one in trials.trials if one.effect is not None]
+    return least is not None and bool(rows) and min(rows) < least
 
 
 def _bound(trials: Trials) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import fmean, pstdev
 
 from audit.analysis.curves import Curves
@@ -13,14 +14,31 @@ from audit.report.figures import WORDS, Figure, Table, cleaned
 from audit.report.svg import draw
 
 
-def cause_figures(slices: SliceReport | None, why: Why | None) -> tuple[Figure, ...]:
-    """What is known of where errors sit and why, a figure each; nothing for what was not looked at."""
-    found = [] if slices is None else [_slices(slices)]
+def cause_figures(
+    slices: SliceReport | None, why: Why | None, suppress_below: int | None = None
+) -> tuple[Figure, ...]:
+    """What is known of where errors sit and why, a figure each; nothing for what was not looked at.
+
+    Slices whose rows, bad rows or good rows are fewer than `suppress_below` are withheld, and counted.
+    """
+    found = [] if slices is None else [_slices(_shared(slices, suppress_below or 0))]
     if why is not None:
         found.append(_diagnosis(why))
         found += [_curves(why.curves)] if why.curves is not None else []
         found += [_needs(why)] if why.needs else []
     return tuple(found)
+
+
+def _shared(report: SliceReport, least: int) -> SliceReport:
+    def small(one: Slice) -> bool:
+        share = one.confirmation
+        return min(share.rows, share.bad or least, (share.rows - share.bad) or least) < least
+
+    kept = tuple(one for one in report.slices if not small(one))
+    if len(kept) == len(report.slices):
+        return report
+    note = f"{len(report.slices) - len(kept)} slices that rest on fewer than {least} rows are withheld."
+    return replace(report, slices=kept, notes=(*report.notes, note))
 
 
 def _slices(report: SliceReport) -> Figure:

@@ -210,6 +210,14 @@ def test_files_and_the_report_with_sections(
     assert main(["report", evidence, *words[:2], *words[:2]]) == 2
 
 
+def test_what_rests_on_few_rows_is_withheld(folder: Path) -> None:
+    path = folder / "slices.json"
+    shown, kept = (additions.read((path,), suppress_below=least).causes[0] for least in (None, 60))
+    assert len(kept.table.rows) < len(shown.table.rows)
+    assert "withheld" in kept.notes[-1]
+    assert additions.read((folder / "trials.json",), suppress_below=10**6).remedies == ()
+
+
 def test_additions_know_each_document(folder: Path) -> None:
     views = additions.read((folder / "slices.json", folder / "trials.json"))
     assert [one.anchor for one in views.causes] == ["slices"]
