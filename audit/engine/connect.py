@@ -34,6 +34,16 @@ class Connection:
     close: Callable[[], None]
 
 
+def check_address(url: str) -> None:
+    """A UsageError for files over the network, whatever else is said of them."""
+    if url.partition("://")[0] in _NETWORK_FILES:
+        raise UsageError(
+            "files are not fetched over the network",
+            where="data.source",
+            hint="Download it first, or name a database URL with `table:` or `sql:`.",
+        )
+
+
 def connect(url: str) -> Connection:
     """The database at the address.
 
@@ -42,13 +52,8 @@ def connect(url: str) -> Connection:
     `spark://host:7077` name the master of a new one, and `?name=value` its settings. Errors: UsageError
     for files over the network, an address of no known kind, and a driver that is not installed.
     """
+    check_address(url)
     scheme = url.partition("://")[0]
-    if scheme in _NETWORK_FILES:
-        raise UsageError(
-            "files are not fetched over the network",
-            where="data.source",
-            hint="Download it first, or name a database URL with `table:` or `sql:`.",
-        )
     name = "pyspark" if scheme in SPARK else scheme.replace("postgresql", "postgres")
     try:
         if name == "pyspark":

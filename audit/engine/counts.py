@@ -201,6 +201,13 @@ class Counts:
         if self.task and self.task == other.task:
             self, other = _of_task(self.task).aligned(self, other)
         same = ("task", "attributes", "control", "edges", "positive", "weights", "scales", "classes")
+        if self.edges != other.edges and self.scores and other.scores:
+            raise DataError(
+                "the score bins differ, so the counts cannot be added",
+                where="the score",
+                hint="Scores outside [0, 1] are binned by the range of each part: bring them into it by one "
+                "formula for all. Attributes with many more values in one part give it fewer bins.",
+            )
         for name in same:
             if getattr(self, name) != getattr(other, name):
                 raise DataError(f"the counts differ in {name} and cannot be added")

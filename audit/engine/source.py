@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import ibis.expr.types as ir
 from ibis.common.exceptions import TableNotFound
 
-from audit.engine.connect import SPARK, connect
+from audit.engine.connect import SPARK, check_address, connect
 from audit.engine.frames import connect_duckdb, feather_table, frame_table
 from audit.engine.reading import KINDS, missing_column, reading
 from audit.engine.textfile import load_text
@@ -182,6 +182,7 @@ def _check_gzip(paths: tuple[Path, ...]) -> None:
 
 
 def _database(spec: AuditSpec, located: str) -> Source:
+    check_address(located)
     if spec.data.table is None and spec.data.sql is None:
         raise UsageError(
             "a database URL needs `table:` or `sql:`", where="data.source", hint="Write data.table: NAME."
@@ -243,7 +244,9 @@ def _joined(spec: AuditSpec, source: Source) -> Source:
     with reading(join.table or join.source or "data.join"):
         left = source.table
         connection = left.get_backend()
-        right = _join_table(spec, connection)
+        files = _joined_files(spec, connection)
+        stamps = _stamps(files)
+        right = _join_table(spec, connection, files)
         for table, side in ((left, "the source"), (right, "the joined table")):
             if join.on not in table.columns:
                 raise missing_column(join.on, table.columns, where=f"data.join.on ({side})")
@@ -257,24 +260,37 @@ def _joined(spec: AuditSpec, source: Source) -> Source:
         added = [name for name in right.columns if name not in left.columns]
         matched = left.left_join(right.select(join.on, *added), join.on)
         table = matched.select(*[left[name] for name in left.columns], *[matched[name] for name in added])
-    return replace(source, table=table)
+    digest = source.digest
+    if digest is not None and files:
+        digest = hashlib.sha256(f"{digest}\n{_digest(files)}".encode()).hexdigest()
+    return replace(
+        source, table=table, files=source.files + files, stamps=source.stamps + stamps, digest=digest
+    )
 
 
-def _join_table(spec: AuditSpec, connection: Any) -> ir.Table:
+def _joined_files(spec: AuditSpec, connection: Any) -> tuple[Path, ...]:
+    """The file that is joined, which counts in the digest and must not change either; none for a table."""
     join = spec.data.join
     assert join is not None
     if join.table is not None:
-        if _is_spark_path(connection, join.table):
-            return _spark_path(connection, spec, join.table)
-        return _named(connection, join.table)
+        return ()
     if connection.name != "duckdb":
         raise UsageError(
             "a file cannot be joined to a table of another database",
             where="data.join.source",
             hint="Name a table of the same connection as data.join.table.",
         )
-    located = join.resolved_source()
-    path = _paths(spec.base, str(located))[0]
+    return _paths(spec.base, str(join.resolved_source()))[:1]
+
+
+def _join_table(spec: AuditSpec, connection: Any, files: tuple[Path, ...]) -> ir.Table:
+    join = spec.data.join
+    assert join is not None
+    if join.table is not None:
+        if _is_spark_path(connection, join.table):
+            return _spark_path(connection, spec, join.table)
+        return _named(connection, join.table)
+    path = files[0]
     if path.suffix.lower() in (".parquet", ".pq"):
         return connection.read_parquet(str(path))
     loaded = load_text(connection, spec, (path,), _TEXT.get(path.suffix.lower()), name="joined")

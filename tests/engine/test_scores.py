@@ -13,6 +13,7 @@ from sklearn import metrics as sk
 
 from audit.engine.metrics.score_distances import area_between
 from audit.engine.tables import Tables
+from audit.errors import DataError
 from audit.result import Estimate
 from tests.engine.make import audited, comparison, estimate, run, spec
 
@@ -252,3 +253,12 @@ def test_clusters_widen_means_and_block_what_needs_the_bins() -> None:
     assert narrow.value == pytest.approx(wide.value)
     assert wide.high - wide.low > 1.6 * (narrow.high - narrow.low)  # type: ignore[operator]
     assert "independent" in str(comparison(clustered, "log_loss", "b").blocked)
+
+
+def test_parts_that_were_binned_by_ranges_of_their_own_cannot_be_added() -> None:
+    frame = rows(11, 400, steps=128).assign(s=lambda f: f.s * 100)
+    made = spec(SCORED)
+    first, second = (audited(made, part)[1] for part in (frame.head(200), frame.tail(200)))
+    with pytest.raises(DataError, match="the score bins differ") as caught:
+        first + second
+    assert "outside [0, 1]" in str(caught.value.hint)

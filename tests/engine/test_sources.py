@@ -324,6 +324,26 @@ def test_a_join_on_a_column_that_is_not_there(tmp_path: Path) -> None:
     assert "id" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_joined_file_is_part_of_what_was_read(tmp_path: Path, kind: str) -> None:
+    """Its bytes are in the digest, and it must not change while it is read."""
+    first = joined(tmp_path, PEOPLE, kind).data.digest
+    assert joined(tmp_path, PEOPLE, kind).data.digest == first
+    assert joined(tmp_path, PEOPLE.assign(extra=1), kind).data.digest != first
+    more = {"source": "d.csv", "join": {"source": f"people.{kind}", "on": "id"}}
+    with open_source(spec({"prediction": "p"}, base=tmp_path, **more)) as source:
+        assert {path.name for path in source.files} == {"d.csv", f"people.{kind}"}
+        with (tmp_path / f"people.{kind}").open("ab") as stream:
+            stream.write(b"x,1,2\n")
+        with pytest.raises(DataError, match="changed while it was being read"):
+            source.check_unchanged()
+
+
+def test_a_file_over_the_network_is_refused_before_a_table_is_asked_for() -> None:
+    with pytest.raises(UsageError, match="not fetched over the network"):
+        audited(spec({"prediction": "p"}, source="https://example.org/rows.csv"))
+
+
 def test_a_frame_is_joined_to_a_file(tmp_path: Path) -> None:
     PEOPLE.to_csv(tmp_path / "people.csv", index=False)
     made = spec({"prediction": "p"}, base=tmp_path, join={"source": "people.csv", "on": "id"})
