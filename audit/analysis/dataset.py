@@ -100,7 +100,7 @@ class Dataset:
         """The aggregate that counts rows, or people, of those `where` is true."""
         times = self.times()
         if times is None:
-            return self.table.count() if where is None else where.fill_null(False).cast("int64").sum()
+            return self.table.count() if where is None else where.fill_null(False).cast("int32").sum()
         counted = times if where is None else where.fill_null(False).ifelse(times, 0)
         return counted.sum()
 

@@ -130,7 +130,8 @@ def spreads(tables: Tables) -> tuple[ResultSpread, ...]:
     """Quantiles of the predictions, of everyone and each attribute's groups; a bin stands for its middle."""
     made: list[ResultSpread] = []
     singles = [grouping for grouping in tables.groupings if len(grouping) == 1]
-    for grouping in ((), *singles) if tables.counts.histogram else ():
+    drawn = tables.task == "regression" and tables.counts.histogram
+    for grouping in ((), *singles) if drawn else ():
         cells = tables.cells(grouping, "histogram")
         groups = place(cells, grouping)[1]
         n, w, _, at = _histogram(cells, grouping)

@@ -232,7 +232,7 @@ def _sums(plan_: Plan, placed: ir.Table, grouping: tuple[str, ...]) -> ir.Table:
         n=placed.count(),
         exposure=total(placed.exposure.fill_null(0.0), usable),
         top=total(placed.top.fill_null(0.0), usable),
-        relevant=(usable & known).cast("int64").sum(),
+        relevant=(usable & known).cast("int32").sum(),
         relevance=total(relevance, usable & known),
         due=total(placed.exposure.fill_null(0.0), usable & known),
     )
