@@ -9,6 +9,7 @@ import pytest
 
 from audit import bundle
 from audit.cli.main import main
+from tests.architecture.modules import ROOT
 
 
 @pytest.mark.slow
@@ -44,6 +45,11 @@ def test_demo_mends_and_measures(
     assert done["verified"]["key"].startswith(f"remedy:{trials['best']}:")
     assert done["verified"]["low"] > 0
     assert done["ineffective"]["low"] <= 0
+    shown = (ROOT / "docs" / "mitigation.md").read_text("utf-8")
+    ours = ("True positive", "  drop-prox", "* drop-prox", "  retrain", "Advised", "A-001", "  Black: nearer")
+    lines = [line for line in shown.splitlines() if line.startswith(ours)]
+    assert len(lines) >= 7
+    assert [line for line in lines if line not in said.splitlines()] == []
     page = Path("d/report-with-plan.html").read_text()
     assert 'id="causes"' in page
     assert 'id="plan"' in page
