@@ -22,7 +22,7 @@ from audit.engine.counts import Counts
 from audit.errors import OutputError, UsageError
 from audit.gate import Decision
 from audit.report import html, junit, markdown, sarif
-from audit.result import AuditResult, Verdict, group_name
+from audit.result import OTHER_TASKS, AuditResult, Verdict, group_name
 from audit.spec import AuditSpec, from_dict, load
 
 if sys.platform != "win32":
@@ -240,7 +240,8 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
 def _look_key(result: AuditResult) -> tuple[str, str]:
     """What a look is counted by: the policy, and the data; a frame is known by its cells."""
     policy = result.policy.digest or _digest([*result.policy.rules, result.policy.confidence])
-    return policy, result.data.digest or _digest(list(result.cells))
+    values = result.estimates if result.data.task in OTHER_TASKS else ()
+    return policy, result.data.digest or _digest([*result.cells, *values])
 
 
 def _digest(values: list[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from audit.errors import DataError, UsageError
-from audit.result import AuditResult, Cell, group_name
+from audit.result import AuditResult, Cell, group_name, require_decisions
 
 if TYPE_CHECKING:
     from audit import Audit
@@ -24,6 +24,7 @@ def cells_of(done: Audit | AuditResult, grouping: Sequence[str] | None = None) -
     audited. Values are text, a missing one `(missing)`; label and prediction are 0, 1 or missing.
     """
     result = done if isinstance(done, AuditResult) else done.result
+    require_decisions(result.data.task, "this form")
     wanted = tuple(grouping) if grouping is not None else _widest(result)
     control = result.data.control
     doubled = [name for name in (*control, *wanted) if name in ("label", "prediction", WEIGHT)]

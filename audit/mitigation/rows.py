@@ -17,7 +17,7 @@ from audit.engine.prepare import plan
 from audit.engine.reading import missing_column
 from audit.engine.source import Source
 from audit.errors import DataError, UsageError
-from audit.result import group_name
+from audit.result import group_name, require_decisions
 from audit.spec import AuditSpec
 
 
@@ -69,6 +69,7 @@ def audited_rows(spec: AuditSpec, frame: pd.DataFrame, *, decided: bool = True) 
                 where=f"data.columns.{use}",
                 hint="Write one row a decision, without weights.",
             )
+    require_decisions(spec.data.task_named, "a trial")
     frame = frame.reset_index(drop=True)
     seen = _reading_spec(spec, decided=decided)
     for name in (seen.data.columns.label, seen.data.columns.prediction):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from audit.monitor.blocks import block_shape
 from audit.monitor.evidence import rate_limits
 from audit.registry import Alias, Mask, Metric, lookup
-from audit.result import Attribute, AuditResult, Cell, NotMeasured, Rule, group_name
+from audit.result import Attribute, AuditResult, Cell, NotMeasured, Rule, group_name, require_decisions
 
 WATCHED = ("difference", "ratio", "worst_group")
 RESERVE = 0.1
@@ -151,6 +151,7 @@ class _Table:
     """One metric's favourable and all rows per value of one attribute, from the audit's cells."""
 
     def __init__(self, result: AuditResult, attribute: Attribute, metric: Metric) -> None:
+        require_decisions(result.data.task, "the monitor")
         cells = _cells_of(result.cells, attribute.name)
         self.counts = dict.fromkeys(attribute.values, (0, 0))
         for cell in cells:

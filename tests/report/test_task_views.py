@@ -12,9 +12,12 @@ import pytest
 
 from audit import codec
 from audit.engine.run import audit
+from audit.errors import UsageError
 from audit.gate import decide
+from audit.integrations.cells import cells_of
 from audit.report.facts import Case
 from audit.report.html import render
+from audit.report.profiles.counting import selected
 from audit.report.task_views import task_figures
 from audit.result import AuditResult
 from audit.spec import from_dict
@@ -104,3 +107,12 @@ def test_decisions_have_no_such_section() -> None:
     result = result_of("binary", frame)
     assert task_figures(Case(result)) == ()
     assert 'id="first"' not in html_of(result)
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_what_reads_decisions_refuses_other_tasks(task: str) -> None:
+    result = result_of(task, numbers_frame() if task == "regression" else classes_frame())
+    with pytest.raises(UsageError, match=f"the task is {task}"):
+        selected(result, ["g"])
+    with pytest.raises(UsageError, match=f"the task is {task}"):
+        cells_of(result)

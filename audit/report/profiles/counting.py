@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from audit.errors import UsageError
-from audit.result import Attribute, AuditResult, Group, ScoreBins
+from audit.result import Attribute, AuditResult, Group, ScoreBins, require_decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ def selected(result: AuditResult, attributes: Sequence[str], *, known: Sequence[
     `known` are further attributes that must not be missing for a person to count. A UsageError where
     the rows are weighted (people are counted here, not weights) or there are no decisions.
     """
+    require_decisions(result.data.task, "this profile")
     if result.data.weights == "sampling":
         raise UsageError(
             "the rows are weighted, and this profile counts people",
