@@ -27,6 +27,11 @@ def command() -> None:
 
     Actions live in governance/harms.yaml, where people own, approve, date and reword them; drafting
     adds what is missing and changes nothing that is there.
+
+    \b
+    Example:
+      harm-audit plan draft evidence --trials trials.json --out plan
+      harm-audit plan check A-001 evidence evidence-after --by "Grace Hopper"
     """
 
 
