@@ -21,8 +21,9 @@ from audit.engine import run as engine
 from audit.engine.counts import Counts
 from audit.errors import OutputError, UsageError
 from audit.gate import Decision
+from audit.registry import OTHER_TASKS
 from audit.report import html, junit, markdown, sarif
-from audit.result import OTHER_TASKS, AuditResult, Verdict, group_name
+from audit.result import AuditResult, Verdict, group_name
 from audit.spec import AuditSpec, from_dict, load
 
 if sys.platform != "win32":

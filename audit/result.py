@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from audit.errors import UsageError
 from audit.shown import Shown
 from audit.shown import group_name as group_name
 
@@ -396,19 +395,3 @@ class AuditResult(Shown):
     """Versions of what computed it: python, duckdb, ibis, numpy, scipy."""
     predictions: tuple[Spread, ...] = ()
     """Regression: the spread of predictions, of everyone and of each attribute's groups."""
-
-
-OTHER_TASKS = ("regression", "multiclass", "ranking")
-"""Tasks whose cells hold no decisions of two values."""
-
-
-def require_decisions(task: str, what: str) -> None:
-    """A UsageError where `what` reads decisions of two values, and the task has none.
-
-    >>> require_decisions("binary", "this profile")
-    """
-    if task in OTHER_TASKS:
-        raise UsageError(
-            f"{what} reads decisions of two values, and the task is {task}",
-            hint="Audit the decision that follows from the output, with a label or prediction of two values.",
-        )

@@ -113,7 +113,7 @@ def _by_spec(
     """What the policy file says of its columns, unless the options say otherwise."""
     tables: Any = importlib.import_module("audit.analysis.tables")
     rates: Any = importlib.import_module("audit.analysis.rates")
-    importlib.import_module("audit.result").require_decisions(spec.data.task_named, "a search for slices")
+    importlib.import_module("audit.registry").require_decisions(spec.data.task_named, "a search for slices")
     columns, data = spec.data.columns, spec.data
     said: dict[str, Any] = {
         "label": columns.label,

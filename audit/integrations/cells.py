@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from audit.errors import DataError, UsageError
-from audit.result import AuditResult, Cell, group_name, require_decisions
+from audit.registry import require_decisions
+from audit.result import AuditResult, Cell, group_name
 
 if TYPE_CHECKING:
     from audit import Audit

@@ -17,7 +17,8 @@ from audit.engine.prepare import plan
 from audit.engine.reading import missing_column
 from audit.engine.source import Source
 from audit.errors import DataError, UsageError
-from audit.result import group_name, require_decisions
+from audit.registry import require_decisions
+from audit.result import group_name
 from audit.spec import AuditSpec
 
 

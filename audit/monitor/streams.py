@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from audit.monitor.blocks import block_shape
 from audit.monitor.evidence import rate_limits
-from audit.registry import Alias, Mask, Metric, lookup
-from audit.result import Attribute, AuditResult, Cell, NotMeasured, Rule, group_name, require_decisions
+from audit.registry import Alias, Mask, Metric, lookup, require_decisions
+from audit.result import Attribute, AuditResult, Cell, NotMeasured, Rule, group_name
 
 WATCHED = ("difference", "ratio", "worst_group")
 RESERVE = 0.1

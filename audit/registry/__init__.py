@@ -164,6 +164,22 @@ def split_class(name: str) -> tuple[str, str | None]:
     return (base, rest[:-1]) if bracket and rest.endswith("]") else (name, None)
 
 
+OTHER_TASKS = ("regression", "multiclass", "ranking")
+"""Tasks whose cells hold no decisions of two values."""
+
+
+def require_decisions(task: str, what: str) -> None:
+    """A UsageError where `what` reads decisions of two values, and the task has none.
+
+    >>> require_decisions("binary", "this profile")
+    """
+    if task in OTHER_TASKS:
+        raise UsageError(
+            f"{what} reads decisions of two values, and the task is {task}",
+            hint="Audit the decision that follows from the output, with a label or prediction of two values.",
+        )
+
+
 def lookup(name: str, *, where: str | None = None) -> Metric | Alias:
     """The metric or named comparison called `name`; a UsageError names the nearest one.
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from audit.errors import UsageError
-from audit.result import Attribute, AuditResult, Group, ScoreBins, require_decisions
+from audit.registry import require_decisions
+from audit.result import Attribute, AuditResult, Group, ScoreBins
 
 
 @dataclass(frozen=True, slots=True)
