@@ -327,10 +327,11 @@ class TestHuggingFace:
 
     def test_hostile_names_stay_text(self, tmp_path: Path) -> None:
         rows = people().assign(sex=lambda f: f.sex.replace("Female", HOSTILE))
-        text = huggingface.card(audited(rows, name=HOSTILE), project=tmp_path)
+        done = audited(rows, name=HOSTILE)
+        text = huggingface.card(done, project=tmp_path)
         assert "<script" not in text.split("---\n", 2)[2]
         assert len(YAML(typ="safe").load(text.split("\n---\n")[0].removeprefix("---\n"))["model-index"]) == 1
-        assert huggingface.card(audited(rows, name=HOSTILE), text, project=tmp_path) == text
+        assert huggingface.card(done, text, project=tmp_path) == text
 
     @pytest.mark.parametrize("front", ["- a\n", "a: [\n"])
     def test_a_front_matter_that_is_none(self, front: str, tmp_path: Path) -> None:
