@@ -67,6 +67,19 @@ ORACLES = {
 }
 
 
+def test_any_number_of_attributes_is_crossed() -> None:
+    frame = make()
+    parts = np.random.default_rng(11).integers(0, 2, (4, len(frame)))
+    attributes = {"g": {}} | {f"h{i}": {} for i in range(4)}
+    for i, part in enumerate(parts):
+        frame[f"h{i}"] = part.astype(str)
+    result = audit(spec_of(attributes=attributes), frame=frame, created_at="2026-01-01T00:00:00Z")[0]
+    for e in result.estimates:
+        if e.metric == "mae" and len(e.grouping) == 1:
+            members = frame[frame[e.grouping[0]] == e.group[0]]
+            assert e.value == pytest.approx(sk.mean_absolute_error(members.y, members.p), abs=EXACT)
+
+
 @pytest.mark.parametrize("metric", list(ORACLES))
 def test_values_are_the_oracles(metric: str) -> None:
     frame = make()

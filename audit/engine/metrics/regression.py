@@ -22,7 +22,7 @@ _MEANS = {
     "mean_outcome": ("y1", "y2", "y3", "y4"),
     "mean_prediction": ("p1", "p2", "p3", "p4"),
     "mean_residual": ("r1", "r2", "r3", "r4"),
-    "mae": ("a1", "r2", "a3", "r4"),
+    "mae": ("abs1", "r2", "abs3", "r4"),
     "rmse": ("r2", "r4", "r6", "r8"),
 }
 """The sums of x, x², x³ and x⁴ of each mean; rmse is the root of a mean of squares."""

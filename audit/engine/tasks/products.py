@@ -25,8 +25,8 @@ VALUES = {
     **{"y1r2": 1, "y2r2": 2, "e1y1": 1, "e1p1": 1, "e2y2": 2, "e2y1p1": 2, "e2p2": 2},
 }
 """The power of the values' scale in each sum: y the label, p the prediction, e the exposure."""
-RESIDUALS = {"r1": 1, "r2": 2, "r3": 3, "r4": 4, "r6": 6, "r8": 8, "a1": 1, "a3": 3, "y1r2": 2, "y2r2": 2}
-"""The power of the residuals' scale in each sum: r is y − p, a its size."""
+RESIDUALS = {"r1": 1, "r2": 2, "r3": 3, "r4": 4, "r6": 6, "r8": 8, "abs1": 1, "abs3": 3, "y1r2": 2, "y2r2": 2}
+"""The power of the residuals' scale in each sum: r is y − p, abs its size."""
 EXPOSURES = {"e1": 1, "e1y1": 1, "e1p1": 1, "e2y2": 2, "e2y1p1": 2, "e2p2": 2}
 """The power of the exposures' scale in each sum."""
 ONE = "one"
@@ -96,7 +96,7 @@ def products(table: ir.Table) -> dict[str, Any]:
         "p4": p * p * p * p,
     }
     made |= {"r1": r, "r2": rr, "r3": rr * r, "r4": rr * rr, "r6": rr * rr * rr, "r8": rr * rr * rr * rr}
-    made |= {"a1": a, "a3": rr * a, "y1r2": y * rr, "y2r2": y * y * rr, ONE: table["np"] * 0.0 + 1.0}
+    made |= {"abs1": a, "abs3": rr * a, "y1r2": y * rr, "y2r2": y * y * rr, ONE: table["np"] * 0.0 + 1.0}
     if "ne" in table.columns:
         e = table.ne * known
         made |= {
