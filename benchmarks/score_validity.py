@@ -144,7 +144,7 @@ class Residuals:
 
     def __init__(self, size: Array) -> None:
         self._n = np.full(len(size), float(size.shape[1]))
-        powers = {"a1": 1, "r2": 2, "a3": 3, "r4": 4}
+        powers = {"abs1": 1, "r2": 2, "abs3": 3, "r4": 4}
         self._sums = {name: (np.abs(size) ** power).sum(axis=1) for name, power in powers.items()}
         self._sums[regression.ONE] = self._n
 

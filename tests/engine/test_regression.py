@@ -286,6 +286,23 @@ def test_constant_labels_constant_predictions_and_a_group_of_one_row() -> None:
     assert values(result, "mae")["alone"].low is None
 
 
+def test_two_attributes_are_measured_each_and_crossed() -> None:
+    frame = make(2000).assign(h=lambda f: np.where(f.id < 90, "x", "y"))
+    data = {
+        "task": "regression",
+        "columns": {"label": "y", "prediction": "p"},
+        "attributes": {"g": {}, "h": {}},
+        "intersections": 2,
+        "control": [],
+    }
+    spec = from_dict({"system": {"name": "s"}, "data": data})
+    result = audit(spec, frame=frame, created_at="2026-01-01T00:00:00Z")[0]
+    for e in result.estimates:
+        if e.metric == "mae" and e.grouping == ("g", "h"):
+            s = frame[(frame.g == e.group[0]) & (frame.h == e.group[1])]
+            assert e.value == pytest.approx(sk.mean_absolute_error(s.y, s.p), abs=EXACT)
+
+
 def test_one_group_has_no_distance_and_no_comparison() -> None:
     frame = make(200).assign(g="only")
     result = run(frame, [{"metric": "prediction_ks", "comparison": "distance", "at_most": 0.1}])

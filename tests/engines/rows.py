@@ -85,12 +85,38 @@ SPECS = {
   threshold: 0.25
   attributes: {g: {as: sex}}
 """,
+    "regression": """
+  task: regression
+  columns: {label: d, prediction: s, weight: w}
+  attributes: {g: {}, flag: {}}
+  filter: d > 0
+""",
+    "several classes": """
+  task: multiclass
+  columns: {label: grade, prediction: money}
+  attributes: {g: {}, flag: {}}
+""",
     "joined": """
   columns: {label: y, prediction: p}
   attributes: {origin: {}}
   join: {table: persons, on: id}
 """,
 }
+
+OWN_RULES = {
+    "regression": """
+  rules:
+    - {metric: mae, comparison: ratio, at_most: 1.2}
+    - {metric: rmse, comparison: difference, at_most: 5}
+    - {metric: prediction_ks, comparison: distance, at_most: 0.2}
+""",
+    "several classes": """
+  rules:
+    - {metric: true_positive_rate, comparison: difference, at_most: 0.2}
+    - {metric: macro_f1, comparison: difference, at_most: 0.2}
+""",
+}
+"""Rules of the specs whose task RULES do not fit."""
 
 
 def origins(rows: int = ROWS) -> pa.Table:
@@ -103,7 +129,8 @@ def spec_file(folder: Path, name: str, source: str, *, table: str | None = "peop
     """An audit.yaml that differs from engine to engine in its source alone."""
     where = f"  source: '{source}'\n" + (f"  table: {table}\n" if table else "")
     path = folder / f"{re.sub(r'[^a-z]+', '-', name)}.yaml"
-    body = f"system: {{name: engines}}\ndata:\n{where}{SPECS[name]}policy:\n  min_group: 30{RULES}"
+    rules = OWN_RULES.get(name, RULES)
+    body = f"system: {{name: engines}}\ndata:\n{where}{SPECS[name]}policy:\n  min_group: 30{rules}"
     path.write_text(body, encoding="utf-8")
     return path
 
