@@ -206,7 +206,7 @@ def metric_named(name: str) -> Metric:
     """The metric called `name`, also one of a class; a KeyError where no metric is called so.
 
     >>> metric_named("f1[gold]").title
-    'F1, gold against the rest'
+    'F1 (class gold)'
     """
     base, of_class = split_class(name)
     metric = metrics()[base]
@@ -218,9 +218,7 @@ def metric_named(name: str) -> Metric:
 
 
 def _of_class(entry: Metric | Alias, of_class: str) -> Metric | Alias:
-    named = replace(
-        entry, name=with_class(entry.name, of_class), title=f"{entry.title}, {of_class} against the rest"
-    )
+    named = replace(entry, name=with_class(entry.name, of_class), title=f"{entry.title} (class {of_class})")
     if isinstance(named, Alias):
         return replace(named, metrics=tuple(with_class(part, of_class) for part in named.metrics))
     return named

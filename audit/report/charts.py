@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from audit.engine.wording import number
 from audit.report.axes import position, tick_labels, tick_values
-from audit.report.numbers import figure, wrap
+from audit.report.numbers import MINUS, wrap
 from audit.report.svg import BAND, FONT_SIZE, GROUND, INK, MUTED
 
 MOST_ROWS = 50
@@ -308,7 +309,7 @@ def _headings(axis: Axis, low: float, high: float) -> list[dict[str, Any]]:
     for index, ((bound, sign), place) in enumerate(zip(ends, at, strict=True)):
         align = ("right", "left")[index] if narrow else "center"
         shift = (4, -4)[index] if narrow else 0
-        spots.append((place + shift, f"{sign} {figure(bound, 10).rstrip('0').rstrip('.')}", align, INK))
+        spots.append((place + shift, f"{sign} {number(bound).replace('-', MINUS)}", align, INK))
     return [
         {
             "mark": {"type": "text", "align": align, "fill": colour, "text": text, "fontSize": FONT_SIZE},

@@ -116,10 +116,10 @@ def _own_value(
         return NoBand(
             "one_sided", "`one_sided` with worst_group, where each bound has one side already", "Take it out."
         )
-    if proportion and at_least is not None and not 0 < at_least <= 1:
-        return NoBand("at_least", f"`at_least`: found {at_least:g}; allowed for a share: above 0, at most 1")
-    if proportion and at_most is not None and not 0 <= at_most < 1:
-        return NoBand("at_most", f"`at_most`: found {at_most:g}; allowed for a share: 0 or more, below 1")
+    if proportion and at_least is not None and not 0 < at_least < 1:
+        return NoBand("at_least", f"`at_least`: found {at_least:g}; allowed for a share: between 0 and 1")
+    if proportion and at_most is not None and not 0 < at_most < 1:
+        return NoBand("at_most", f"`at_most`: found {at_most:g}; allowed for a share: between 0 and 1")
     return at_least, at_most
 
 

@@ -59,7 +59,7 @@ def test_every_accepted_band_can_be_missed_and_can_be_met(at_least, at_most, com
     assert low > reachable[0] or high < reachable[1]
     assert parity is None or low <= parity <= high
     assert low < reachable[1]
-    assert high >= reachable[0]
+    assert high > reachable[0]
 
 
 @given(st.floats(0.01, 0.99))
