@@ -7,6 +7,7 @@ import math
 import pandas as pd
 import pytest
 
+from audit.analysis.distances import compare
 from audit.result import AuditResult, Verdict
 from tests.engine.make import BOTH, comparison, estimate, finding, run, selected, table, verdict
 
@@ -145,6 +146,15 @@ def every_number(value: object) -> list[float]:
     if hasattr(value, "__dataclass_fields__"):
         return [n for name in value.__dataclass_fields__ for n in every_number(getattr(value, name))]
     return []
+
+
+def test_categories_that_one_group_lacks_are_a_distance() -> None:
+    """smclarify: TVD, KL, JS and KS are 0.0, for it compares what both have."""
+    found = compare(("total_variation", "js_divergence", "kl_divergence"), [50, 50, 0], [50, 0, 50])
+    assert found["total_variation"].value == pytest.approx(0.5)
+    assert found["js_divergence"].value == pytest.approx(math.log(2) / 2)
+    assert found["kl_divergence"].value is None
+    assert found["kl_divergence"].why
 
 
 @pytest.mark.parametrize(
