@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from audit import codec
-from audit.analysis.augmentation import AugmentationCheck, _auc, check_augmentation
+from audit.analysis.augmentation import AugmentationCheck, check_augmentation, delong
 from audit.errors import DataError, UsageError
 
 
@@ -84,7 +84,7 @@ def test_auc_is_the_share_of_pairs_in_order() -> None:
     rng = np.random.default_rng(0)
     positive, negative = rng.integers(0, 5, 40).astype(float), rng.integers(0, 4, 30).astype(float)
     pairs = positive[:, None] - negative[None, :]
-    value, error = _auc(positive, negative)
+    value, error = delong(positive, negative)
     assert value == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
     assert 0 < error < 0.1
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -35,7 +36,9 @@ def ask(app, body, *, path="/predict", headers=()):
     async def send(message):
         got.append(message)
 
-    asyncio.run(app({"type": "http", "path": path, "headers": list(headers)}, receive, send))
+    call = app({"type": "http", "path": path, "headers": list(headers)}, receive, send)
+    with ThreadPoolExecutor(1) as pool:  # this thread may have the loop of a browser test
+        pool.submit(asyncio.run, call).result()
     return got
 
 
