@@ -67,11 +67,27 @@ def place(cells: Cells, names: tuple[str, ...]) -> tuple[Index, tuple[Group, ...
     combined = np.zeros(len(cells), dtype=np.int64)
     for column in columns:
         combined = combined * max(1, len(cells.levels[column])) + cells.codes[:, column]
-    _found, first, index = np.unique(combined, return_index=True, return_inverse=True)
+    first, index = _distinct(combined)
     groups = tuple(
         tuple(cells.levels[column][cells.codes[cell, column]] for column in columns) for cell in first
     )
-    return index.astype(np.int64).reshape(-1), groups
+    return index, groups
+
+
+def _distinct(values: Index) -> tuple[Index, Index]:
+    """Where each distinct value is seen, ascending by value, and each entry's place among them.
+
+    >>> _distinct(np.array([7, 3, 7]))
+    (array([1, 2]), array([1, 0, 1]))
+    """
+    size = int(values.max(initial=-1)) + 1
+    if size > 4 * len(values):
+        _, seen, index = np.unique(values, return_index=True, return_inverse=True)
+        return seen, index.astype(np.int64).reshape(-1)
+    where = np.full(size, -1, dtype=np.int64)
+    where[values] = np.arange(len(values))
+    occurs = where >= 0
+    return where[occurs], (np.cumsum(occurs) - 1)[values]
 
 
 def exact_sum(values: Array, index: Index, size: int) -> Array:

@@ -71,14 +71,25 @@ class Scored:
 _ADDED = ("n", "w", "w2", "s", "ss", "s2", "ss2", "tenths")
 
 
-def tabulate_scores(cells: Cells, grouping: tuple[str, ...], bins: int) -> Scored:
-    """Sum the score cells by group, bin and label; a group without a score keeps its place."""
+def by_tenth(cells: Cells) -> Cells:
+    """The score cells without their bins: far fewer, and all that sums of scores need."""
+    keys = {
+        "label": cells.keys["label"],
+        "tenth": cells.keys["tenth"],
+        "scored": (cells.keys["bin"] >= 0).astype(np.int64),
+    }
+    sums = {name: values for name, values in cells.sums.items() if name not in ("low", "high")}
+    return replace(cells, keys=keys, sums=sums).merged()
+
+
+def tabulate_scores(cells: Cells, tenths: Cells, grouping: tuple[str, ...], bins: int) -> Scored:
+    """Sum the score cells by group, bin and label, and those by tenth; no group without a score is lost."""
     index, groups = place(cells, grouping)
-    has_score = cells.keys["bin"] >= 0
-    index, cells = index[has_score], cells.where(has_score)
     size = len(groups)
-    label = np.where(cells.keys["label"] < 0, MISSING, cells.keys["label"])
-    flat = (index * bins + cells.keys["bin"]) * 3 + label
+    has_score = cells.keys["bin"] >= 0
+    if not has_score.all():
+        index, cells = index[has_score], cells.where(has_score)
+    flat = (index * bins + cells.keys["bin"]) * 3 + _label(cells)
     shape = (size, bins, 3)
     n = exact_sum(cells.sums["n"], flat, size * bins * 3).astype(np.float64).reshape(shape)
     weighted = "w" in cells.sums
@@ -87,13 +98,15 @@ def tabulate_scores(cells: Cells, grouping: tuple[str, ...], bins: int) -> Score
     low, high = np.full(size * bins * 3, np.inf), np.full(size * bins * 3, -np.inf)
     np.minimum.at(low, flat, cells.sums["low"].astype(np.float64))
     np.maximum.at(high, flat, cells.sums["high"].astype(np.float64))
-    by_label = index * 3 + label
+    index = place(tenths, grouping)[0]
+    has_score = tenths.keys["scored"] == 1
+    index, tenths = index[has_score], tenths.where(has_score)
+    by_label = index * 3 + _label(tenths)
 
     def summed(name: str) -> Floats:
-        return scaled_sum(cells.sums[name], by_label, size * 3).reshape(size, 3)
+        return scaled_sum(tenths.sums[name], by_label, size * 3).reshape(size, 3)
 
     first, second = ("w", "w2") if weighted else ("", "")
-    unit = bool((cells.keys["tenth"] >= 0).all())
     return Scored(
         groups,
         n,
@@ -105,12 +118,17 @@ def tabulate_scores(cells: Cells, grouping: tuple[str, ...], bins: int) -> Score
         summed(second + "ss"),
         low.reshape(shape),
         high.reshape(shape),
-        _tenths(cells, index, size, label, weighted),
-        unit,
+        _tenths(tenths, index, size, weighted),
+        bool((tenths.keys["tenth"] >= 0).all()),
     )
 
 
-def _tenths(cells: Cells, index: Index, size: int, label: Index, weighted: bool) -> Floats:
+def _label(cells: Cells) -> Index:
+    return np.where(cells.keys["label"] < 0, MISSING, cells.keys["label"])
+
+
+def _tenths(cells: Cells, index: Index, size: int, weighted: bool) -> Floats:
+    label = _label(cells)
     labelled = label != MISSING
     tenth = np.clip(cells.keys["tenth"], 0, TENTHS - 1)
     flat = (index * TENTHS + tenth)[labelled]

@@ -16,7 +16,7 @@ from audit.engine.counts import Cells, Counts
 from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
 from audit.engine.metrics import decisions, score_distances, scores
 from audit.engine.metrics.sample import Mean, Rate, Sample
-from audit.engine.scored import Scored, tabulate_scores
+from audit.engine.scored import Scored, by_tenth, tabulate_scores
 from audit.engine.tasks.multiclass import one_against_rest, right_or_wrong
 from audit.registry import Metric, metric_named, metrics, split_class, with_class
 from audit.result import group_name
@@ -128,8 +128,9 @@ class Tables:
     def scored(self, grouping: tuple[str, ...]) -> Scored:
         """Score sums by group."""
         if grouping not in self._scored:
-            bins = len(self.counts.edges) - 1
-            self._scored[grouping] = tabulate_scores(self.cells(grouping, "scores"), grouping, bins)
+            cells = self.cells(grouping, "scores")
+            tenths = self.cached(("by_tenth", cells.names), lambda: by_tenth(cells))
+            self._scored[grouping] = tabulate_scores(cells, tenths, grouping, len(self.counts.edges) - 1)
         return self._scored[grouping]
 
     def scored_rest(self, grouping: tuple[str, ...]) -> Scored:
