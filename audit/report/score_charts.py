@@ -12,7 +12,7 @@ from audit.report.svg import FONT_SIZE, INK, MUTED
 PANELS, ACROSS = 12, 4
 """Groups that get a panel, and panels in one row."""
 
-SIDE, GAP, ABOVE = 172, 30, 30
+SIDE, GAP = 172, 30
 SWEEP_WIDTH, SWEEP_HEIGHT = 236, 200
 MOST_LINES = 6
 
