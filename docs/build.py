@@ -17,7 +17,8 @@ from typing import Any
 import click
 
 from audit import errors, registry
-from audit.governance.checklist import Checklist, Item, load_catalogue
+from audit.governance.catalogue import load_catalogue
+from audit.governance.checklist import Checklist, Item
 from audit.governance.references import Registry, load_registry, standing
 
 ROOT = Path(__file__).resolve().parents[1]

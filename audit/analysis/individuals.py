@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
+from audit.analysis.asking import Model
 from audit.analysis.association import Strength
 from audit.analysis.data_report import Measure
-from audit.analysis.models import Model
 from audit.analysis.tables import as_table
 from audit.engine.aggregate import md5
 from audit.engine.decode import text

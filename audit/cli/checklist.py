@@ -14,7 +14,8 @@ from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.governance import applicability, export, facts, giving, readiness, team, tier
 from audit.governance.answers import ANSWERS, AnswerFile, document_of
-from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
+from audit.governance.catalogue import load_catalogue
+from audit.governance.checklist import Catalogue, Checklist, Item
 from audit.governance.references import load_registry
 from audit.governance.register import TEMPLATE as HARMS
 from audit.governance.situation import Situation

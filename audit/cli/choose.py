@@ -101,7 +101,7 @@ def _yaml(document: dict[str, Any]) -> bytes:
 def _answer(choice: Choice, path: Path, project: Path, by: str, on: date) -> None:
     """Keep the choice as the answer to its item; the record is the document that it rests on."""
     choosing: Any = importlib.import_module("audit.governance.choosing")
-    catalogue = importlib.import_module("audit.governance.checklist").load_catalogue()
+    catalogue = importlib.import_module("audit.governance.catalogue").load_catalogue()
     shared: Any = importlib.import_module("audit.cli.project")
     item = catalogue.item(choosing.ITEM)
     file = importlib.import_module("audit.governance.answers").AnswerFile.open(

@@ -13,8 +13,9 @@ from audit.cli import project as shared
 from audit.cli.day import Day
 from audit.errors import UsageError
 from audit.governance import effects
-from audit.governance.harms import ACTION_TYPES, load_kinds
+from audit.governance.harms import ACTION_TYPES
 from audit.governance.register import Book
+from audit.governance.themes import load_kinds
 
 FILE = "harms.yaml"
 

@@ -15,9 +15,10 @@ from audit.cli.day import Day
 from audit.cli.harm_actions import book as _book
 from audit.errors import UsageError
 from audit.governance import readiness, seeding
-from audit.governance.harms import TREATMENTS, Harm, load_kinds
+from audit.governance.harms import TREATMENTS, Harm
 from audit.governance.rating import LEVELS, SCALES, Rating
 from audit.governance.register import HARM_MOVES, Book
+from audit.governance.themes import load_kinds
 
 STAGES = ("collecting data", "training", "using it", "after it is used")
 

@@ -134,7 +134,7 @@ def check(
     """
     if not 0 <= limit <= 1:
         raise UsageError("a limit lies between 0 and 1", where="--limit")
-    module: Any = importlib.import_module("audit.mitigation.plan")
+    module: Any = importlib.import_module("audit.mitigation.judging")
     comparing: Any = importlib.import_module("audit.mitigation.compare")
     sides = [bundles.open_result(folder) for folder in (before, after)]
     matched = None

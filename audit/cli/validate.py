@@ -89,4 +89,4 @@ def _read_answers(path: Path) -> None:
 
 @cache
 def _catalogue() -> Any:
-    return importlib.import_module("audit.governance.checklist").load_catalogue()
+    return importlib.import_module("audit.governance.catalogue").load_catalogue()

@@ -22,8 +22,6 @@ Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 FIXED = 2**30
 """Weights and scores are summed as integers in units of 1/FIXED, alike on every engine."""
-KEYS = ("label", "prediction", "bucket", "bin", "tenth")
-"""Key columns beside the levels; -1 is missing. `bucket` is the cluster's hash, `bin` the score's."""
 _EXTREMES = {
     **{"low": np.minimum, "high": np.maximum},
     **{"y_low": np.minimum, "y_high": np.maximum, "p_low": np.minimum, "p_high": np.maximum},
@@ -44,6 +42,7 @@ class Cells:
     levels: tuple[tuple[str | None, ...], ...]
     codes: npt.NDArray[np.int32]
     keys: dict[str, Ints]
+    """label, prediction, bucket (the cluster's hash), bin (the score's) and tenth; -1 is missing."""
     sums: dict[str, Array]
 
     def __len__(self) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from audit.governance import signoff
 from audit.governance.evidence import MISSING, NO, UNCLEAR, YES, Evidence
-from audit.governance.harms import Register, load_kinds
+from audit.governance.harms import Register
 from audit.governance.references import standing, usual
 from audit.governance.result_checks import RESULT_CHECKS, OfResult
 from audit.governance.situation import Situation
+from audit.governance.themes import load_kinds
 from audit.governance.tier import load_questionnaire
 
 Check = Callable[[Situation], Evidence]

@@ -11,9 +11,11 @@ from audit.errors import UsageError
 from audit.governance import signoff
 from audit.governance.answers import load_answers
 from audit.governance.applicability import load_applicability
-from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
+from audit.governance.catalogue import load_catalogue
+from audit.governance.checklist import Catalogue, Checklist, Item
 from audit.governance.facts import load_facts
-from audit.governance.harms import OPEN, load_register
+from audit.governance.harms import OPEN
+from audit.governance.harms_file import load_register
 from audit.governance.situation import Situation
 from audit.governance.stages import FOLDER, STAGES
 from audit.governance.status import Assessed, assess, in_scope

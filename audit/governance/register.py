@@ -12,7 +12,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from audit.errors import UsageError
 from audit.governance import people, yamlfile
-from audit.governance.harms import Action, Harm, Register, Trigger, read_register
+from audit.governance.harms import Action, Harm, Register, Trigger
+from audit.governance.harms_file import read_register
 from audit.governance.rating import SCALES, above
 
 HARM_MOVES = {

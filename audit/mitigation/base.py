@@ -7,7 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -198,11 +198,6 @@ def at_even_cost(setting: Setting, y: Ints) -> Ints:
     cost = np.where(y == 1, 1 - setting.threshold, setting.threshold)
     draw = np.random.default_rng(setting.seed).random(len(y))
     return np.flatnonzero(draw * cost.max() <= cost)
-
-
-def with_estimator(setting: Setting, estimator: Any) -> Setting:
-    """The same trial of another model."""
-    return replace(setting, estimator=estimator)
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from audit.engine.reading import missing_column
 from audit.errors import DataError, UsageError
 from audit.mitigation.effects import Pairing
 from audit.mitigation.paired import Change, gap_change
-from audit.mitigation.problem import changeable
 from audit.mitigation.rows import Audited, audited_rows, frame_of
+from audit.mitigation.target import changeable
 from audit.registry import metrics
 from audit.result import AuditResult, Comparison, NotMeasured, group_name
 from audit.spec import AuditSpec

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.mitigation.paired import NO_LABEL, Change, Decisions, gap_change, rate_change
-from audit.mitigation.problem import changeable
 from audit.mitigation.rows import Audited
+from audit.mitigation.target import changeable
 from audit.mitigation.trial_report import Side, Target
 from audit.registry import Metric, metrics
 from audit.result import AuditResult, Finding, group_name

@@ -7,17 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap
-
-from audit.errors import UsageError
 from audit.governance.harms import DONE_ACTIONS
-from audit.governance.register import Book, verification_problem
+from audit.governance.register import Book
 from audit.governance.seeding import from_result
-from audit.mitigation.compare import BundleComparison, Compared, Matched
 from audit.mitigation.drafts import Draft, Evidence, drafts, unheard
-from audit.mitigation.effects import Pairing, side_effects
-from audit.mitigation.trial_report import Side
-from audit.mitigation.trial_report import Target as TrialTarget
 from audit.result import AuditResult, NotMeasured
 
 PROGRAM = "harm-audit"
@@ -245,106 +238,3 @@ def _expected_words(value: Any) -> str | None:
         return _text(value)
     unit = "" if value.get("scale", "points") == "points" else " on the log scale"
     return f"nearer to parity by {delta:.3f} ({low:.3f} to {high:.3f}){unit}"
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a second audit says of an action."""
-
-    action: str
-    effect: Compared
-    sides: tuple[Side, ...]
-    """On matched rows: every other group and gap, in points."""
-    status: str
-    """The status that the action has now."""
-    why: str
-
-
-def judge(
-    book: Book,
-    action_id: str,
-    comparison: BundleComparison,
-    matched: Matched | None,
-    before: AuditResult,
-    *,
-    limit: float,
-    by: str,
-    on: date,
-) -> Judged:
-    """Measure an action's effect between two audits and move it to verified or ineffective.
-
-    It is verified where the effect's interval excludes no improvement and no group is worse beyond
-    the limit; else it is ineffective, and its harms are opened again. Only an implemented action is
-    judged. Errors: UsageError where it has no target, or the target was not compared.
-    """
-    row = book.row(action_id)
-    action = next(one for one in book.register.actions if one.id == str(row["id"]))
-    if action.status != "implemented":
-        raise UsageError(
-            f"{action.id} is {action.status}; an implemented action is judged",
-            hint=f"When it is done: `harm-audit harms move {action.id} implemented --by NAME`.",
-        )
-    target = row.get("target")
-    if not isinstance(target, Mapping):
-        raise UsageError(f"{action.id} names no target", where=action.where)
-    found = comparison.row(
-        str(target.get("metric")), str(target.get("comparison")), tuple(target.get("grouping") or ()),
-        str(target.get("group")),
-    )  # fmt: skip
-    if found is None or found.change.value is None:
-        why = "it is in one of the two audits alone" if found is None else found.change.why
-        raise UsageError(f"the target of {action.id} cannot be compared: {why}", where=action.where)
-    sides = _sides(found, matched, before, limit, comparison.confidence)
-    book.set(action.id, **_measured(found, sides, comparison, limit))
-    action = next(one for one in book.register.actions if one.id == action.id)
-    problem = verification_problem(action)
-    to = "verified" if problem is None else "ineffective"
-    why = problem or "its effect's interval excludes no improvement, and no group is worse beyond the limit"
-    book.move(action.id, to, by=by, on=on, note=f"{why}; {comparison.how}")
-    return Judged(action.id, found, sides, to, why)
-
-
-def _sides(
-    found: Compared, matched: Matched | None, before: AuditResult, limit: float, confidence: float
-) -> tuple[Side, ...]:
-    if matched is None:
-        return ()
-    pairing = Pairing(matched.rows, before, None, limit, confidence)
-    target = TrialTarget(
-        found.rule, found.metric, found.comparison, found.grouping, found.group, found.reference, "",
-        found.before, found.verdict_before,
-    )  # fmt: skip
-    return side_effects(pairing, target, matched.before, matched.after)
-
-
-def _measured(
-    found: Compared, sides: tuple[Side, ...], comparison: BundleComparison, limit: float
-) -> dict[str, Any]:
-    change = found.change
-    effect = {"delta": change.value, "low": change.low, "high": change.high}
-    rows = []
-    for one in sides:
-        worst = one.change
-        if one.verdict != "too few" and worst.value is not None and one.verdict != "within":
-            numbers = {"delta": worst.value, "low": worst.low, "high": worst.high, "limit": limit}
-            rows.append(
-                CommentedMap({"metric": f"{one.what} in {one.metric}", "group": one.group, **_short(numbers)})
-            )
-    for other in () if sides else comparison.compared:
-        if other is not found and other.says == "worse" and len(other.grouping) == 1:
-            worst = other.change
-            numbers = {"delta": worst.value, "low": worst.low, "high": worst.high, "limit": limit}
-            rows.append(
-                CommentedMap({"metric": f"gap in {other.metric}", "group": other.group, **_short(numbers)})
-            )
-    few = sum(one.verdict == "too few" for one in sides)
-    said = f"{comparison.before[:12]} → {comparison.after[:12]}, {comparison.how}"
-    if few:
-        said += f"; {few} groups too small to judge"
-    if not sides:
-        said += "; without matched rows only a worsening that is shown counts as a side effect"
-    return {"effect": _short(effect), "side_effects": rows, "result": said}
-
-
-def _short(numbers: dict[str, Any]) -> dict[str, float]:
-    return {key: round(float(value), 6) for key, value in numbers.items()}

@@ -13,9 +13,10 @@ from audit.engine import run as engine
 from audit.errors import DataError, UsageError
 from audit.mitigation.base import MOST_VALUES, Ints, Names, Setting, default_estimator
 from audit.mitigation.rows import Audited, audited_rows, persons
+from audit.mitigation.target import chosen_target
 from audit.mitigation.trial_report import Target
 from audit.registry import Alias, lookup, metrics, nearest
-from audit.result import AuditResult, Finding, NotMeasured, Verdict, group_name
+from audit.result import AuditResult, NotMeasured
 from audit.spec import AuditSpec
 from audit.spec.model import Positive
 
@@ -96,23 +97,12 @@ def make_problem(
     if not (rows.label >= 0).any():
         raise DataError("no audited row has a label", where="data.columns.label")
     before = audit_decisions(spec, rows, rows.decision)
-    target = _target(before, rule, group)
+    target = chosen_target(before, rule, group)
     used, left_out = _features(spec, rows.frame, features, person)
     X = rows.frame[list(used)]
     A = rows.names(target.grouping)
     learned, fit_fold, fold, notes = _training(spec, rows, training, person, folds, seed)
-    lacking = [name for name in used if name not in learned.frame]
-    if lacking:
-        raise UsageError(f"the training rows have no column {lacking[0]!r}", where="--train")
-    labelled = learned.label >= 0
-    if len(np.unique(learned.label[labelled])) < 2:
-        raise DataError("the training rows have one label alone", where="the training rows")
-    fit = Training(
-        learned.frame.loc[labelled, list(used)].reset_index(drop=True),
-        learned.label[labelled],
-        learned.names(target.grouping)[labelled],
-        fit_fold[labelled],
-    )
+    fit = _fit_rows(learned, fit_fold, used, target)
     setting = Setting(
         estimator=estimator if estimator is not None else default_estimator(fit.X),
         threshold=_threshold(spec, threshold),
@@ -170,73 +160,6 @@ def needs_score(metric: str) -> bool:
     return any("score" in metrics()[name].needs for name in names)
 
 
-def _target(before: AuditResult, rule: str | None, group: str | None) -> Target:
-    """The finding to work on: the one that was named, else the strongest evidence, singles first."""
-    able = [one for one in before.findings if changeable(one)]
-    if rule is not None:
-        known = [one.id for one in before.policy.rules]
-        if rule not in known:
-            near = nearest(rule, known)
-            hint = f"Did you mean {near}?" if near else f"There are: {', '.join(known)}."
-            raise UsageError(f"no rule of decisions is called {rule!r}", where="--rule", hint=hint)
-        able = [one for one in able if one.rule == rule]
-    if group is not None:
-        named = [one for one in able if group_name(one.group) == group]
-        if not named:
-            there = ", ".join(dict.fromkeys(group_name(one.group) for one in able))
-            raise UsageError(
-                f"no finding is of group {group!r}", where="--group", hint=f"There are: {there}."
-            )
-        able = named
-    if not able and all(len(one.values) < 2 for one in before.data.attributes):
-        raise DataError(
-            "every row is of one group, so there is no gap to shrink",
-            where="data.attributes",
-            hint="Audit rows of more than one group.",
-        )
-    if not able:
-        raise UsageError(
-            "no rule compares a rate of decisions between groups",
-            hint="Add one, as {metric: equal_opportunity, at_most: 0.05}.",
-        )
-    order = {Verdict.VIOLATION: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
-    evidence = {
-        (c.rule, c.metric, c.grouping, c.group): c.p_violation
-        for c in before.comparisons
-        if c.stratum is None
-    }
-
-    def rank(one: Finding) -> tuple[Any, ...]:
-        p = evidence.get((one.rule, one.metric, one.grouping, one.group))
-        return (len(one.grouping) > 1, order[one.verdict], one.severity == "minor", 1.0 if p is None else p)
-
-    best = min(able, key=rank)
-    return Target(
-        best.rule,
-        best.metric,
-        best.comparison,
-        best.grouping,
-        group_name(best.group),
-        best.reference,
-        best.bound,
-        best.value,
-        best.verdict.value,
-    )
-
-
-def changeable(one: Finding) -> bool:
-    """Whether the change of a finding's gap can be measured on pairs of decisions."""
-    metric = metrics().get(one.metric)
-    return (
-        metric is not None
-        and metric.numerator is not None
-        and "score" not in metric.needs
-        and one.stratum is None
-        and one.comparison in ("difference", "ratio")
-        and one.reference not in ("best", "parity")
-    )
-
-
 def _features(
     spec: AuditSpec, frame: pd.DataFrame, named: tuple[str, ...], person: str | None
 ) -> tuple[tuple[str, ...], tuple[NotMeasured, ...]]:
@@ -281,6 +204,22 @@ def _training(
         return learned, _folds(None, len(learned), folds, seed + 1), fold, (note,)
     theirs = persons(spec, learned.frame, named=column)
     return learned, _folds(theirs, len(learned), folds, seed), fold, ()
+
+
+def _fit_rows(learned: Audited, fold: Ints, used: tuple[str, ...], target: Target) -> Training:
+    """The labelled rows to fit on, with the features that are used."""
+    lacking = [name for name in used if name not in learned.frame]
+    if lacking:
+        raise UsageError(f"the training rows have no column {lacking[0]!r}", where="--train")
+    labelled = learned.label >= 0
+    if len(np.unique(learned.label[labelled])) < 2:
+        raise DataError("the training rows have one label alone", where="the training rows")
+    return Training(
+        learned.frame.loc[labelled, list(used)].reset_index(drop=True),
+        learned.label[labelled],
+        learned.names(target.grouping)[labelled],
+        fold[labelled],
+    )
 
 
 def _folds(named: Names | None, size: int, folds: int, seed: int) -> Ints:

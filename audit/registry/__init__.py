@@ -1,6 +1,6 @@
 """The metrics as data: what each is, needs, means and cannot see; every page and test reads it here.
 
-A family is one module beside this file with a tuple `METRICS` (and, where it names whole
+A family is one module or package beside this file with a tuple `METRICS` (and, where it names whole
 comparisons, `ALIASES`) and the `TASKS` that it fits; adding the file is all it takes.
 """
 

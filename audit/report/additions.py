@@ -14,7 +14,7 @@ from audit.report import charts, numbers, remedy_charts
 from audit.report.causes import cause_figures
 from audit.report.charts import Axis, Row
 from audit.report.figures import WORDS, Figure, Table, cleaned
-from audit.report.svg import draw
+from audit.report.svg import draw, draw_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,9 @@ def _trials(trials: Trials) -> Figure:
     if before is not None and trials.accuracy_before is not None:
         now = (abs(before), trials.accuracy_before)
     remedies = [(numbers.clean(one.name), gap, right, one.on_front) for one, (gap, right) in known]
-    drawing = draw(remedy_charts.pareto(remedies, now, _bound(trials)), figure="pareto") if remedies else None
+    drawings = (
+        (draw(remedy_charts.pareto(remedies, now, _bound(trials)), figure="pareto"),) if remedies else ()
+    )
     target = trials.target
     words = WORDS["trials"].format(
         all=len(trials.trials),
@@ -91,7 +93,7 @@ def _trials(trials: Trials) -> Figure:
         "Gap left",
         "Nearer to parity by",
         "Against training again",
-        "Accuracy",
+        "Accuracy gained",
         "Verdict",
         "Says",
     )
@@ -101,7 +103,7 @@ def _trials(trials: Trials) -> Figure:
     notes = (key, *(f"{one.what}: {one.why}" for one in trials.not_measured), *trials.notes)
     table = Table(columns, rows, (1, 2, 3, 4))
     return Figure(
-        "remedies-tried", "Remedies tried", words, WORDS["trials-alt"], drawing, table, cleaned(notes)
+        "remedies-tried", "Remedies tried", words, WORDS["trials-alt"], drawings, table, cleaned(notes)
     )
 
 
@@ -198,7 +200,7 @@ def _measured(plan: Plan) -> Figure:
         "Before and after",
         words,
         "The effect of each action with its interval.",
-        draw(charts.forest(rows, axis), figure="effects"),
+        draw_parts(charts.forests(rows, axis), figure="effects"),
         table,
     )
 

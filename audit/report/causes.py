@@ -11,7 +11,7 @@ from audit.analysis.why import Why
 from audit.report import charts, numbers, remedy_charts
 from audit.report.charts import Axis, Row
 from audit.report.figures import WORDS, Figure, Table, cleaned
-from audit.report.svg import draw
+from audit.report.svg import draw, draw_parts
 
 
 def cause_figures(
@@ -61,7 +61,7 @@ def _slices(report: SliceReport) -> Figure:
         f"{report.title}: in the slice less elsewhere", False, parity=0.0, columns=("more by", "n", "")
     )
     table = Table(
-        ("Slice", "Rows", "Rate there", "Elsewhere", "Difference", "p, adjusted", ""),
+        ("Slice", "Rows", "Rate there", "Elsewhere", "Difference", "p, adjusted", "Says"),
         tuple(
             (
                 numbers.clean(one.name, 300),
@@ -85,8 +85,8 @@ def _slices(report: SliceReport) -> Figure:
         all=len(report.slices),
     )
     alt = f"Difference of each slice from everyone else, with intervals; {confirmed} are confirmed."
-    drawing = draw(charts.forest(rows, axis), figure="slices") if rows else None
-    return Figure("slices", "Where the errors sit", words, alt, drawing, table, cleaned(report.notes))
+    drawings = draw_parts(charts.forests(rows, axis), figure="slices") if rows else ()
+    return Figure("slices", "Where the errors sit", words, alt, drawings, table, cleaned(report.notes))
 
 
 def _difference(one: Slice) -> float | None:
@@ -109,7 +109,7 @@ def _diagnosis(why: Why) -> Figure:
     table = Table(("Group", "High", "Can be reached", "Errors", "Parts"), tuple(rows), (2,))
     words = WORDS["diagnosis"]
     notes = tuple(f"{one.group}: {text}" for one in why.diagnosis.groups for text in one.advice)
-    return Figure("diagnosis", "Why", words, "", None, table, cleaned(notes))
+    return Figure("diagnosis", "Why", words, "", (), table, cleaned(notes))
 
 
 def _curves(curves: Curves) -> Figure:
@@ -137,13 +137,13 @@ def _curves(curves: Curves) -> Figure:
     notes = tuple(
         f"A fit failed: {one.varied}, {one.fraction:g} of its rows: {one.why}" for one in curves.failures[:5]
     )
-    drawing = draw(remedy_charts.learning(lines), figure="curves") if lines else None
+    drawings = (draw(remedy_charts.learning(lines), figure="curves"),) if lines else ()
     return Figure(
         "curves",
         "Learning curves",
         words,
         "Error against training rows, a line a group.",
-        drawing,
+        drawings,
         table,
         cleaned(notes),
     )
@@ -163,4 +163,4 @@ def _needs(why: Why) -> Figure:
         for one in why.needs
     )
     columns = ("Group", "Gap", "Bound", "More rows", "About", "With confidence", "Why")
-    return Figure("needs", "Data needs", WORDS["needs"], "", None, Table(columns, rows, (1, 2, 4, 5)))
+    return Figure("needs", "Data needs", WORDS["needs"], "", (), Table(columns, rows, (1, 2, 4, 5)))

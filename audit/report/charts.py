@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.engine.wording import number
 from audit.report.axes import position, tick_labels, tick_values
 from audit.report.numbers import MINUS, wrap
-from audit.report.svg import BAND, FONT_SIZE, GROUND, INK, MUTED
+from audit.report.svg import BAND, FONT_SIZE, GROUND, HALO, INK, MUTED
 
 MOST_ROWS = 50
 """Groups in one plot; the rest stand in its table."""
 
 LEFT, PANEL, RIGHT = 230, 370, 260
 NAME_COLUMNS = 30
-LINE, ROW, HEAD = 16, 28, 40
+FEW = 3
+"""Rows that do not get a part, or stand under a heading at the foot of one, by themselves."""
+TALLEST = 880
+"""Height of the rows in one part of a plot: as much as a printed page holds in letters that can be read."""
+LINE, ROW, HEAD, ABOVE_HEADING = 16, 28, 40, 8
 VALUE_AT, N_AT, WORD_AT = 62, 128, 142
 _REACH = {"log": 2.0, "linear": 0.25}
 """How far beyond the outermost value or bound an axis follows an interval: a factor, or a distance."""
@@ -66,14 +70,47 @@ class Axis:
     """The scale follows every line to its ends, however long."""
 
 
+def forests(rows: list[Row], axis: Axis) -> list[dict[str, Any]]:
+    """The specifications of a forest plot in parts that each fit a printed page, all on one scale."""
+    ends = domain(rows, axis)
+    return [_forest(part, axis, ends) for part in parts(rows)]
+
+
 def forest(rows: list[Row], axis: Axis) -> dict[str, Any]:
-    """The specification of a forest plot, its rows in the order given.
+    """The specification of a forest plot, its rows in the order given, however many.
 
     A thick bar is the interval of a pass, a thin line that of a violation; where one runs off the
     scale it ends in an arrow. Ratios stand on a log scale, on which 0.8 and 1.25 are equally far
     from 1.
     """
-    low, high = domain(rows, axis)
+    return _forest(rows, axis, domain(rows, axis))
+
+
+def parts(rows: list[Row]) -> list[list[Row]]:
+    """The rows in parts of about equal height, none taller than `TALLEST` by more than a few rows.
+
+    A part does not end with a heading, and where a section goes on its heading is said again.
+    """
+    left = sum(_tall(row) for row in rows)
+    wanted = left / max(1, math.ceil(left / TALLEST))
+    found: list[list[Row]] = [[]]
+    heading: Row | None = None
+    full = 0
+    for row in rows:
+        tall = _tall(row)
+        ends = full + (FEW * ROW if row.kind == "heading" else 0) >= wanted
+        if ends and found[-1] and left > FEW * ROW:
+            again = heading if row.kind != "heading" else None
+            found.append([replace(again, label=f"{again.label}, continued")] if again else [])
+            full = sum(_tall(one) for one in found[-1])
+        heading = row if row.kind == "heading" else heading
+        found[-1].append(row)
+        full, left = full + tall, left - tall
+    return found
+
+
+def _forest(rows: list[Row], axis: Axis, ends: tuple[float, float]) -> dict[str, Any]:
+    low, high = ends
     laid, height = _lay(rows)
     scale = {"type": "log" if axis.log else "linear", "domain": [low, high], "nice": False, "zero": False}
     ticks = tick_values(low, high, log=axis.log, span=PANEL)
@@ -93,7 +130,7 @@ def forest(rows: list[Row], axis: Axis) -> dict[str, Any]:
         _text(laid, "figure", PANEL + VALUE_AT, align="right"),
         _text(laid, "n", PANEL + N_AT, align="right", colour=MUTED),
         _text(laid, "word", PANEL + WORD_AT),
-        _text(laid, "note", 6, colour=MUTED),
+        _text(laid, "note", 6, colour=MUTED, halo=True),
         *_headings(axis, low, high),
     ]
     return {
@@ -141,13 +178,20 @@ def _lay(rows: list[Row]) -> tuple[list[dict[str, Any]], int]:
     """Each row with the height at which it stands, and the height of all."""
     laid, top = [], 0
     for row in rows:
-        heading = row.kind == "heading"
-        lines = wrap(row.label, NAME_COLUMNS - 2 if heading else NAME_COLUMNS)
+        lines = _lines(row)
         tall = ROW + LINE * (len(lines) - 1)
-        top += 8 if heading and top else 0
+        top += ABOVE_HEADING if row.kind == "heading" and top else 0
         laid.append({"row": row, "lines": lines, "y": top + tall / 2, "first": top + ROW / 2})
         top += tall
     return laid, top + 6
+
+
+def _lines(row: Row) -> list[str]:
+    return wrap(row.label, NAME_COLUMNS - 2 if row.kind == "heading" else NAME_COLUMNS)
+
+
+def _tall(row: Row) -> int:
+    return ROW + LINE * (len(_lines(row)) - 1) + (ABOVE_HEADING if row.kind == "heading" else 0)
 
 
 def _y(field: str = "y") -> dict[str, Any]:
@@ -162,6 +206,7 @@ def _text(
     align: str = "left",
     colour: str = INK,
     weight: str = "",
+    halo: bool = False,
 ) -> dict[str, Any] | None:
     values = []
     for place in laid:
@@ -180,6 +225,7 @@ def _text(
                 "fill": colour,
                 "lineHeight": LINE,
                 "fontWeight": int(bold),
+                **(HALO if halo else {}),
             },
             "data": {"values": [v for v in values if v["b"] == bold]},
             "encoding": {"x": {"value": at}, "y": _y(), "text": {"field": "t", "type": "nominal"}},

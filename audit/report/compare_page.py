@@ -7,7 +7,7 @@ from audit.report import charts, numbers
 from audit.report.charts import Axis, Row
 from audit.report.figures import Figure, Table
 from audit.report.html import document
-from audit.report.svg import draw
+from audit.report.svg import draw_parts
 
 _KIND = {"better": "pass", "worse": "violation", "noise": "inconclusive"}
 MOST = 40
@@ -52,13 +52,13 @@ def _figure(found: BundleComparison, scale: str) -> Figure | None:
         tuple(_cells(one) for one in chosen),
         (1, 2, 3, 4),
     )
-    drawing = draw(charts.forest(rows, axis), figure=f"change-{name}") if rows else None
+    drawings = draw_parts(charts.forests(rows, axis), figure=f"change-{name}") if rows else ()
     shown = (
         "" if len(plotted) == len(chosen) else f" The {len(plotted)} with the strongest evidence are drawn."
     )
     words = f"{len(chosen)} comparisons of {name}.{shown}"
     return Figure(
-        f"change-{name}", name.capitalize(), words, f"Change of {name} with intervals.", drawing, table
+        f"change-{name}", name.capitalize(), words, f"Change of {name} with intervals.", drawings, table
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from audit.engine.findings import DECIDING, adjusted_p
-from audit.engine.wording import bound_words
+from audit.engine.wording import bound_words, number
 from audit.report import numbers, words
 from audit.report.suppress import Withheld, withheld
 from audit.result import AuditResult, Comparison, Estimate, Finding, Group, Rule, Verdict
@@ -35,6 +35,8 @@ class Fact:
     reference_people: str | None
     stratum: str | None
     value: str
+    size: str
+    """The value without its sign."""
     interval: str
     side: str
     """below, above or equal: where the value lies from parity."""
@@ -183,9 +185,10 @@ def fact(case: Case, judged: Judged, *, also: tuple[str, ...] = ()) -> Fact:
         reference_people=words.people(kind, reference),
         stratum=None if row.stratum is None else numbers.name(row.stratum),
         value=shown(numbers.figure(row.value, places, bounds=bounds)),
+        size=shown(numbers.figure(row.value, places, bounds=bounds).removeprefix(numbers.MINUS)),
         interval=shown(numbers.interval(row.low, row.high, places)),
         side=_side(row.value, parity),
-        points=_points(row.value, places) if in_points else None,
+        points=_points(row.value, places, bounds) if in_points else None,
         points_interval=_points_interval(row, places) if in_points else None,
         per_hundred=None if hidden else _per_hundred(row, estimate),
         bound=bound_words(rule.lower, rule.upper),
@@ -196,8 +199,8 @@ def fact(case: Case, judged: Judged, *, also: tuple[str, ...] = ()) -> Fact:
         reference_n=shown(numbers.rows(row.reference_n)),
         pass_interval=shown(numbers.interval(row.pass_low, row.pass_high, places + 1)),
         violation_interval=shown(numbers.interval(row.violation_low, row.violation_high, places + 1)),
-        p_pass=numbers.p_words(row.p_pass),
-        p_violation=numbers.p_words(judged.adjusted),
+        p_pass=shown(numbers.p_words(row.p_pass)),
+        p_violation=shown(numbers.p_words(judged.adjusted)),
         detectable=shown("–" if detectable is None else numbers.figure(detectable, 3)),
         rows_needed=None if finding.rows_needed is None or hidden else f"{finding.rows_needed:,}",
         rows_note=None if row.rows_needed_note is None or hidden else numbers.clean(row.rows_needed_note),
@@ -227,12 +230,14 @@ def _side(value: float | None, parity: float) -> str:
 def _limit(bound: float | None, *, in_points: bool) -> str | None:
     if bound is None:
         return None
-    text = f"{round(100 * bound if in_points else bound, 6):g}"
-    return text.replace("-", numbers.MINUS)
+    return number(round(100 * bound if in_points else bound, 6)).replace("-", numbers.MINUS)
 
 
-def _points(value: float | None, places: int) -> str | None:
-    return None if value is None else numbers.figure(abs(100 * value), max(0, places - 2))
+def _points(value: float | None, places: int, bounds: tuple[float | None, ...]) -> str | None:
+    if value is None:
+        return None
+    ends = tuple(None if bound is None else abs(100 * bound) for bound in bounds)
+    return numbers.figure(abs(100 * value), max(0, places - 2), bounds=ends)
 
 
 def _points_interval(row: Comparison, places: int) -> str | None:

@@ -43,7 +43,7 @@ class Figure:
     title: str
     words: str
     alt: str
-    drawing: Drawing | None
+    drawings: tuple[Drawing, ...]
     table: Table
     notes: tuple[str, ...] = ()
 

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from audit.report.axes import tick_labels, tick_values
 from audit.report.numbers import clean, wrap
 from audit.report.score_charts import LINES
-from audit.report.svg import BAND, FONT_SIZE, GROUND, INK, MUTED
+from audit.report.svg import BAND, FONT_SIZE, GROUND, HALO, INK, MUTED
 
 WIDTH, HEIGHT = 560, 320
-NAME_LINE, NAME_WIDTH = 15.0, 150.0
+NAME_LINE, LETTER, NEAR = 15.0, 7.2, 7.0
+"""Height of a line, width of a letter at the most, and reach of a point's mark, in pixels."""
 MOST_CURVES = len(LINES)
 _CROSS = "M-1.1,-1.1L1.1,1.1M-1.1,1.1L1.1,-1.1"
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+
+
+Spot = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a name stands; `middle` is half way down."""
+
+    left: float
+    right: float
+    middle: float
+    tall: float
+
+    def meets(self, other: Box) -> bool:
+        """Whether the two overlap."""
+        level = abs(self.middle - other.middle) < (self.tall + other.tall) / 2
+        return level and self.left < other.right and other.left < self.right
 
 
 def learning(curves: list[tuple[str, list[tuple[float, float, float]]]]) -> dict[str, Any]:
@@ -24,7 +44,7 @@ def learning(curves: list[tuple[str, list[tuple[float, float, float]]]]) -> dict
     x = _axis("rows", 0.0, most * 1.02, "Training rows of the group")
     y = _axis("error", 0.0, top, "Error on test rows", span=HEIGHT)
     layers: list[dict[str, Any]] = []
-    for (label, line), (colour, dash), shape in zip(curves, LINES, _SHAPES, strict=False):
+    for (_, line), (colour, dash), shape in zip(curves, LINES, _SHAPES, strict=False):
         values = [
             {"rows": rows, "error": mean, "low": max(0.0, mean - spread), "high": mean + spread}
             for rows, mean, spread in line
@@ -49,9 +69,11 @@ def learning(curves: list[tuple[str, list[tuple[float, float, float]]]]) -> dict
                 "encoding": {"x": x, "y": y},
             },
         ]  # fmt: skip
-        if values:
-            layers.append(_label(values[-1]["rows"], values[-1]["error"], label, x, y, "rows", "error"))
-    return {"width": WIDTH, "height": HEIGHT, "padding": {"left": 8, "right": 150, "top": 8, "bottom": 8},
+    ends_of = [(label, line[-1]) for label, line in curves[: len(LINES)] if line]
+    layers += _names(
+        [(wrap(clean(label), 30), _spot(rows, mean, x, y)) for label, (rows, mean, _) in ends_of]
+    )
+    return {"width": WIDTH, "height": HEIGHT, "padding": {"left": 8, "right": 210, "top": 8, "bottom": 8},
             "layer": layers}  # fmt: skip
 
 
@@ -92,37 +114,72 @@ def pareto(
                 "encoding": {"x": x, "y": y},
             }
         )  # fmt: skip
-        layers.append(_label(now[0], now[1], "as it is", x, y, "gap", "right", -14.0))
-    named = [(label, gap, right) for label, gap, right, _ in remedies]
-    shifts = _apart([right for _, _, right in named], [gap for _, gap, _ in named], x, y)
-    layers += [
-        _label(gap, right, label, x, y, "gap", "right", shift)
-        for (label, gap, right), shift in zip(named, shifts, strict=True)
-    ]
-    return {"width": WIDTH, "height": HEIGHT, "padding": {"left": 8, "right": 150, "top": 24, "bottom": 8},
+    named = [("as it is", *now)] if now else []
+    named += [(label, gap, right) for label, gap, right, _ in remedies]
+    layers += _names([(wrap(clean(label), 30), _spot(gap, right, x, y)) for label, gap, right in named])
+    return {"width": WIDTH, "height": HEIGHT, "padding": {"left": 8, "right": 210, "top": 24, "bottom": 8},
             "layer": layers}  # fmt: skip
 
 
-def _apart(rights: list[float], gaps: list[float], x: dict[str, Any], y: dict[str, Any]) -> list[float]:
-    """How many pixels each name moves down or up so that none stands on another near it."""
-    low, high = y["scale"]["domain"]
-    left, end = x["scale"]["domain"]
-    spots = [
-        (HEIGHT * (high - r) / (high - low), WIDTH * (g - left) / (end - left))
-        for r, g in zip(rights, gaps, strict=True)
+def _spot(gap: float, right: float, x: dict[str, Any], y: dict[str, Any]) -> Spot:
+    """Where a point stands, in pixels from the plot's upper left corner."""
+    (left, end), (low, high) = x["scale"]["domain"], y["scale"]["domain"]
+    return WIDTH * (gap - left) / (end - left), HEIGHT * (high - right) / (high - low)
+
+
+def _names(named: list[tuple[list[str], Spot]]) -> list[dict[str, Any]]:
+    """Names beside their points; one that had to move away is tied to its point by a fine line."""
+    boxes = beside(named)
+    tied = [
+        {"x": at[0], "y": at[1], "x2": box.left - 3, "y2": box.middle}
+        for (_, at), box in zip(named, boxes, strict=True)
+        if abs(box.middle - at[1]) > NEAR or box.left - at[0] > 3 * NEAR
     ]
-    shifts = [0.0] * len(spots)
-    placed: list[tuple[float, float]] = []
-    for place in sorted(range(len(spots)), key=lambda at: spots[at]):
-        down, across = spots[place]
-        at = down
-        while any(
-            abs(at - other) < NAME_LINE and abs(across - there) < NAME_WIDTH for other, there in placed
-        ):
-            at += 2.0
-        placed.append((at, across))
-        shifts[place] = at - down
-    return shifts
+    flat = {"type": "quantitative", "scale": None, "axis": None}
+    layers: list[dict[str, Any]] = []
+    if tied:
+        layers.append(
+            {
+                "mark": {"type": "rule", "stroke": MUTED, "strokeWidth": 1},
+                "data": {"values": tied},
+                "encoding": {"x": {"field": "x", **flat}, "y": {"field": "y", **flat},
+                             "x2": {"field": "x2"}, "y2": {"field": "y2"}},
+            }
+        )  # fmt: skip
+    layers += [
+        {
+            "mark": {"type": "text", "align": "left", "fill": INK, "fontSize": FONT_SIZE, "text": lines,
+                     "lineHeight": NAME_LINE, "baseline": "middle", **HALO,
+                     "dy": -NAME_LINE * (len(lines) - 1) / 2},
+            "data": {"values": [{"x": box.left, "y": box.middle}]},
+            "encoding": {"x": {"field": "x", **flat}, "y": {"field": "y", **flat}},
+        }
+        for (lines, _), box in zip(named, boxes, strict=True)
+    ]  # fmt: skip
+    return layers
+
+
+def beside(named: list[tuple[list[str], Spot]]) -> list[Box]:
+    """For each name a box at the right of its point that meets no other box and no point.
+
+    The nearest free place is taken: level with the point, then above and below, then farther right.
+    """
+    marks = [Box(x - NEAR, x + NEAR, y, 2 * NEAR) for _, (x, y) in named]
+    boxes: dict[int, Box] = {}
+    for place in sorted(range(len(named)), key=lambda at: (named[at][1][1], named[at][1][0])):
+        lines, (x, y) = named[place]
+        wide, tall = LETTER * max(len(line) for line in lines), NAME_LINE * len(lines)
+        tries = [
+            Box(x + 10 + right, x + 10 + right + wide, min(max(y + down, 8), HEIGHT - 8), tall)
+            for right, down in sorted(
+                ((right, sign * down) for right in (0, 14, 40, 70) for down in range(0, 120, 4)
+                 for sign in (-1, 1)),
+                key=lambda move: (move[0] + abs(move[1]), move[0], move[1]),
+            )
+        ]  # fmt: skip
+        taken = [*boxes.values(), *(mark for at, mark in enumerate(marks) if at != place)]
+        boxes[place] = next((box for box in tries if not any(box.meets(o) for o in taken)), tries[0])
+    return [boxes[place] for place in range(len(named))]
 
 
 def _allowed(bound: float, x: dict[str, Any]) -> list[dict[str, Any]]:
@@ -153,21 +210,3 @@ def _axis(field: str, low: float, high: float, title: str, *, span: float = WIDT
         "scale": {"domain": [low, high], "nice": False, "zero": False},
         "axis": {"values": ticks, "labelExpr": tick_labels(ticks), "title": title, "grid": False},
     }
-
-
-def _label(
-    at: float,
-    height: float,
-    text: str,
-    x: dict[str, Any],
-    y: dict[str, Any],
-    across: str,
-    up: str,
-    shift: float = 0.0,
-) -> dict[str, Any]:
-    return {
-        "mark": {"type": "text", "align": "left", "dx": 10, "dy": shift, "fill": INK, "fontSize": FONT_SIZE,
-                 "text": wrap(clean(text), 30)},
-        "data": {"values": [{across: at, up: height}]},
-        "encoding": {"x": x, "y": y},
-    }  # fmt: skip

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from audit.engine.wording import bound_words
 from audit.report import numbers, words
-from audit.report.charts import MOST_ROWS, Axis, Row, forest, runs_off
+from audit.report.charts import MOST_ROWS, Axis, Row, forests, runs_off
 from audit.report.facts import Case, Fact, Judged, fact, is_ratio
-from audit.report.svg import Drawing, draw
+from audit.report.svg import Drawing, draw_parts
 from audit.result import Comparison, Rule, Verdict
 
 TABLE_ROWS = 500
@@ -48,7 +48,7 @@ class RuleView:
     by_point: bool
     ratio: bool
     figure: str
-    drawing: Drawing | None
+    drawings: tuple[Drawing, ...]
     arrows: bool
     drawn: int
     parts: tuple[Part, ...]
@@ -78,7 +78,7 @@ def _view(case: Case, rule: Rule, judged: list[Judged], room: int) -> RuleView:
     known = words.entry(rule.metric)
     figure = f"fig-{case.anchors[rule.id]}"
     drawn, tabled = foremost(judged, MOST_ROWS), foremost(judged, room)
-    spec = forest(_rows(case, rule, drawn), axis_of(rule)) if drawn else None
+    specs = forests(_rows(case, rule, drawn), axis_of(rule)) if drawn else []
     outside = [j for j in drawn if j.finding.verdict is Verdict.VIOLATION]
     return RuleView(
         anchor=case.anchors[rule.id],
@@ -98,8 +98,8 @@ def _view(case: Case, rule: Rule, judged: list[Judged], room: int) -> RuleView:
         by_point=rule.judge == "estimate",
         ratio=is_ratio(rule.comparison),
         figure=figure,
-        drawing=None if spec is None else draw(spec, figure=figure),
-        arrows=spec is not None and runs_off(spec),
+        drawings=draw_parts(specs, figure=figure),
+        arrows=any(runs_off(spec) for spec in specs),
         drawn=len(drawn),
         parts=tuple(
             Part(heading(case, part[0].row, several=_several(judged)), tuple(fact(case, j) for j in part))

@@ -7,12 +7,12 @@ from typing import Any
 
 from audit.report.axes import tick_labels, tick_values
 from audit.report.numbers import wrap
-from audit.report.svg import FONT_SIZE, INK, MUTED
+from audit.report.svg import FONT_SIZE, HALO, INK, MUTED
 
 PANELS, ACROSS = 12, 4
 """Groups that get a panel, and panels in one row."""
 
-SIDE, GAP, ABOVE = 172, 30, 30
+SIDE, GAP = 172, 30
 SWEEP_WIDTH, SWEEP_HEIGHT = 236, 200
 MOST_LINES = 6
 
@@ -163,15 +163,13 @@ def _sweep(
     layers: list[dict[str, Any]] = [
         _line([(end, parity) for end in x["scale"]["domain"]], x, y, MUTED, 1, [3, 3])
     ]
-    if threshold is not None:
-        layers += _marked(threshold, in_use, x)
-    layers.append(
-        {
-            "mark": {"type": "line", "strokeWidth": 2},
-            "data": {"values": values},
-            "encoding": {"x": x, "y": y, **_told_apart(names)},
-        }
-    )
+    marked = [] if threshold is None else _marked(threshold, in_use, x)
+    lines_of_groups = {
+        "mark": {"type": "line", "strokeWidth": 2},
+        "data": {"values": values},
+        "encoding": {"x": x, "y": y, **_told_apart(names)},
+    }
+    layers += [*marked[:1], lines_of_groups, *marked[1:]]
     layers.append(
         {
             "mark": {"type": "text", "align": "left", "fontWeight": 600, "fill": INK, "text": title},
@@ -234,7 +232,7 @@ def _marked(threshold: float, words: str, x: dict[str, Any]) -> list[dict[str, A
             "encoding": {"x": x},
         },
         {
-            "mark": {"type": "text", "align": "left", "dx": 5, "dy": -10, "fill": INK, "text": words},
+            "mark": {"type": "text", "align": "left", "dx": 5, "dy": -10, "fill": INK, "text": words, **HALO},
             "data": {"values": [{"x": threshold}]},
             "encoding": {"x": x, "y": {"value": SWEEP_HEIGHT}},
         },

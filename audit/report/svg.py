@@ -17,6 +17,8 @@ INK, MUTED, FAINT, BAND, GROUND = (
     "var(--ground)",
 )
 FONT_SIZE = 13
+HALO = {"stroke": GROUND, "strokeWidth": 4, "strokeJoin": "round"}
+"""Of a text's mark: what lies behind it does not touch its letters; the page paints the stroke first."""
 
 _EMPTY = re.compile(
     r'<path class="(?:background|foreground)"[^>]*d="(?:M0,0h0v0h0Z)?"[^>]*/>'
@@ -58,6 +60,13 @@ def draw(spec: dict[str, Any], *, figure: str) -> Drawing:
         **spec,
     }
     return slim(vl_convert.vegalite_to_svg(whole, vl_version=VL_VERSION), figure=figure)
+
+
+def draw_parts(specs: list[dict[str, Any]], *, figure: str) -> tuple[Drawing, ...]:
+    """The parts of one plot, in order, their ids apart."""
+    if len(specs) == 1:
+        return (draw(specs[0], figure=figure),)
+    return tuple(draw(spec, figure=f"{figure}-part-{place}") for place, spec in enumerate(specs, 1))
 
 
 def slim(svg: str, *, figure: str) -> Drawing:

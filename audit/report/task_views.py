@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from audit.registry import with_class
 from audit.report import numbers, words
-from audit.report.charts import MOST_ROWS, Axis, Row, forest
+from audit.report.charts import MOST_ROWS, Axis, Row, forests
 from audit.report.facts import Case
 from audit.report.groups import SHADES, Cell, GroupRow, cell
-from audit.report.svg import Drawing, draw
+from audit.report.svg import Drawing, draw_parts
 from audit.result import Group
 
 FIRST = ("mean_residual", "mae")
@@ -29,7 +29,7 @@ class TaskFigure:
     attribute: str
     groups: int
     shown: int
-    drawing: Drawing | None = None
+    drawings: tuple[Drawing, ...] = ()
     corner: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[GroupRow, ...] = ()
@@ -87,7 +87,7 @@ def _plotted(
     groups: list[Group],
     count: int,
 ) -> TaskFigure:
-    drawing = draw(forest(rows, axis), figure=f"fig-{name}-{numbers.clean(grouping[0])}".replace(" ", "-"))
+    figure = f"fig-{name}-{numbers.clean(grouping[0])}".replace(" ", "-")
     table = tuple(
         GroupRow(row.label, row.n, (Cell(row.figure, row.note, "", ""),), whole=not index)
         for index, row in enumerate(rows)
@@ -99,7 +99,7 @@ def _plotted(
         attribute=numbers.clean(grouping[0]),
         groups=count,
         shown=min(len(groups), MOST_ROWS),
-        drawing=drawing,
+        drawings=draw_parts(forests(rows, axis), figure=figure),
         columns=(title,),
         rows=table,
     )

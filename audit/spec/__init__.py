@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from audit.spec.load import AuditSpec, from_dict, load, resolve_rules
-from audit.spec.model import Attribute, Columns, Data, Join, Policy, RuleSpec, System, WaiverSpec
+from audit.spec.model import Attribute, Columns, Data, Join, System
+from audit.spec.policy import Policy, RuleSpec, WaiverSpec
 from audit.spec.problems import CollectedSpecError
 from audit.spec.schema import spec_schema
 from audit.spec.secrets import redact

@@ -16,8 +16,9 @@ from audit.errors import SpecError
 from audit.result import Rule
 from audit.spec.checks import check_data
 from audit.spec.lines import DEEPEST, MOST_BYTES, key_text, parse
-from audit.spec.model import Data, Document, Policy, System
+from audit.spec.model import Data, Document, System
 from audit.spec.monitor import Monitor
+from audit.spec.policy import Policy
 from audit.spec.population import Shares
 from audit.spec.population import read as read_population
 from audit.spec.problems import PathKey, Places, Problems, quoted, shown

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     WithJsonSchema,
@@ -16,9 +15,10 @@ from pydantic import (
 )
 
 from audit.spec.monitor import Monitor, Sink, Table
+from audit.spec.policy import Policy, RuleSpec, WaiverSpec
 from audit.spec.population import population
 from audit.spec.secrets import expand
-from audit.spec.values import Confidence, Day, Flag, Number, Scalar, Text, Whole, refuse, scalar_text
+from audit.spec.values import Number, Scalar, Section, Text, Whole, refuse, scalar_text
 
 REFERENCES = ("largest", "rest", "overall", "best")
 """Words that stand for a reference where a group's own value is not named."""
@@ -43,11 +43,7 @@ Population = Annotated[
 ]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Utility(_Model):
+class Utility(Section):
     """What each outcome of a decision is worth to the person, in any one unit."""
 
     tp: Number = Field(description="Predicted positive, and the label is positive.")
@@ -56,7 +52,7 @@ class Utility(_Model):
     tn: Number = Field(description="Predicted negative, and the label is negative.")
 
 
-class System(_Model):
+class System(Section):
     """The system under audit: what it is called, who answers for it, and what its output does to people."""
 
     name: Text = Field(description="The system's name; it heads the report.")
@@ -83,7 +79,7 @@ class System(_Model):
     )
 
 
-class Columns(_Model):
+class Columns(Section):
     """The column that serves each role."""
 
     label: Text | None = Field(None, description="What really happened; needed by error rates.")
@@ -104,14 +100,14 @@ class Columns(_Model):
     relevance: Text | None = Field(None, description="Ranking: how much a row deserves a high place.")
 
 
-class Positive(_Model):
+class Positive(Section):
     """The value that means positive, for label and prediction apart."""
 
     label: Scalar | None = Field(None, description="The label's positive value.")
     prediction: Scalar | None = Field(None, description="The prediction's positive value.")
 
 
-class Attribute(_Model):
+class Attribute(Section):
     """A sensitive attribute: whose groups are compared."""
 
     column: Text = Field("", description="The column that holds it; its name where left out.")
@@ -132,7 +128,7 @@ class Attribute(_Model):
     )
 
 
-class Join(_Model):
+class Join(Section):
     """Attributes that lie in another table of the same connection, or in another file."""
 
     table: Text | None = Field(None, description="The other table, in the source's connection.")
@@ -173,7 +169,7 @@ def _with_column(name: Any, given: Any) -> Any:
     return given
 
 
-class Data(_Model):
+class Data(Section):
     """Where the rows lie, which column serves which role, and whose groups are compared."""
 
     source: Text | None = Field(
@@ -261,84 +257,7 @@ class Data(_Model):
         return None if self.source is None else expand(self.source, where=self._where, environ=environ)
 
 
-class WaiverSpec(_Model):
-    """A named person's decision that a finding does not block, until a date."""
-
-    reason: Text = Field(description="Why the finding does not block.")
-    approver: Text = Field(description="Who decided so.")
-    expires: Day = Field(description="The last day on which it counts, as 2027-03-31.")
-    groups: tuple[Text, ...] = Field((), description="The groups it is limited to; all where left out.")
-
-
-class RuleSpec(_Model):
-    """One thing that must hold: a metric, how groups are compared by it, and the bound."""
-
-    id: Text | None = Field(None, description="The rule's name; the metric's where left out.")
-    metric: Text = Field(description="A metric or named comparison; `harm-audit metrics` lists all.")
-    class_: Scalar | None = Field(
-        None,
-        alias="class",
-        description="Multiclass: the class that is held against the rest; all if left out.",
-    )
-    comparison: Text | None = Field(
-        None,
-        description="How groups are compared: difference, ratio, worst_group, distance, "
-        "conditional_difference, conditional_ratio; for a named comparison its own where left out.",
-    )
-    at_least: Number | None = Field(
-        None, description="The lower bound; for a ratio 0.8 means from 0.8 to 1/0.8, unless one_sided."
-    )
-    at_most: Number | None = Field(
-        None, description="The upper bound; for a difference 0.05 means from −0.05 to 0.05, unless one_sided."
-    )
-    attributes: tuple[Text, ...] = Field(
-        (), description="The attributes it is limited to; all where left out."
-    )
-    one_sided: Flag = Field(False, description="Bound the stated side alone.")
-    judge: Literal["interval", "estimate"] | None = Field(
-        None,
-        description="interval (the default) asks for evidence; estimate compares points, as some laws do.",
-    )
-    severity: Literal["blocker", "major", "minor"] = Field(
-        "major", description="blocker and major decide the verdict; minor is reported."
-    )
-    owner: Text | None = Field(None, description="Who answers for this rule.")
-    waivers: tuple[WaiverSpec, ...] = Field(
-        (), description="Findings that were accepted, by whom and until when."
-    )
-    _line: int | None = PrivateAttr(None)
-
-    @property
-    def line(self) -> int | None:
-        """The rule's line in the file; None where it came from Python."""
-        return self._line
-
-
-class Policy(_Model):
-    """What must hold for the system to pass, and how sure the evidence must be."""
-
-    confidence: Confidence = Field(0.95, description="How sure a verdict must be, between 0.5 and 1.")
-    min_group: Whole = Field(
-        30, description="The smallest denominator with which a group can pass; smaller ones are inconclusive."
-    )
-    family: Literal["policy", "rule"] = Field(
-        "policy", description="Over what violations are adjusted for their number: the policy, or each rule."
-    )
-    small_groups: Literal["inconclusive", "report"] | None = Field(
-        None,
-        description="Groups under min_group: inconclusive blocks a pass, report lists them; where left out, "
-        "inconclusive for single attributes and report for intersections.",
-    )
-    on_inconclusive: Literal["fail", "warn", "pass"] = Field(
-        "fail", description="What an inconclusive audit does to the gate."
-    )
-    suppress_below: Whole | None = Field(
-        None, description="Counts below it are not shown, to protect the people in them."
-    )
-    rules: tuple[RuleSpec, ...] = Field((), description="The rules; without any the verdict is inconclusive.")
-
-
-class Document(_Model):
+class Document(Section):
     """An audit: the system, its data, and the policy that it is judged by."""
 
     system: System = Field(description="The system under audit.")

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from audit.spec.secrets import literal_secret
 from audit.spec.sql import select_problem
-from audit.spec.values import Duration, Length, Share, Text, refuse
+from audit.spec.values import Duration, Length, Section, Share, Text, refuse
 
 KINDS = ("webhook", "slack", "smtp", "command")
 """The keys of which a sink has exactly one."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Sink(_Model):
+class Sink(Section):
     """Where alarms are told: one of webhook, slack, smtp and command."""
 
     webhook: Text | None = Field(
@@ -65,7 +61,7 @@ class Sink(_Model):
         return self
 
 
-class Table(_Model):
+class Table(Section):
     """Events in a database, read on from where the watermark was."""
 
     source: Text = Field(description="The database, as postgres://user:${PGPASSWORD}@host/db.")
@@ -91,7 +87,7 @@ class Table(_Model):
         return self
 
 
-class Monitor(_Model):
+class Monitor(Section):
     """How the system is watched after its release."""
 
     id: Text | None = Field(None, description="The field that names an event; labels refer to it.")

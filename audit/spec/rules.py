@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from audit.registry import COMPARISONS, Alias, Metric, aliases, metrics, tasks_of, with_class
 from audit.result import Rule, Waiver
 from audit.spec.bands import Band, band
-from audit.spec.model import Document, RuleSpec
+from audit.spec.model import Document
+from audit.spec.policy import RuleSpec
 from audit.spec.problems import PathKey, Problems, listed, near_hint, quoted, shown
 
 _CONDITIONAL = ("conditional_difference", "conditional_ratio")

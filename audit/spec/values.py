@@ -8,12 +8,18 @@ import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from audit.spec.problems import shown
 
 SPEC_ERROR = "spec"
+
+
+class Section(BaseModel):
+    """A mapping of the file: it takes the keys that it names and no other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def refuse(what: str, hint: str | None = None) -> PydanticCustomError:

@@ -20,8 +20,8 @@ from typing import Any
 
 from audit.governance import readiness
 from audit.governance.answers import AnswerFile
-from audit.governance.harms import load_kinds
 from audit.governance.register import Book
+from audit.governance.themes import load_kinds
 from audit.governance.tier import load_questionnaire
 
 HERE = Path(__file__).resolve().parent

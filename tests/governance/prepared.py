@@ -8,10 +8,10 @@ from typing import Any
 
 from audit.governance import signoff
 from audit.governance.answers import AnswerFile
-from audit.governance.checklist import load_catalogue
-from audit.governance.harms import load_kinds
+from audit.governance.catalogue import load_catalogue
 from audit.governance.readiness import applicable
 from audit.governance.register import Book
+from audit.governance.themes import load_kinds
 from audit.governance.tier import load_questionnaire
 from audit.result import AuditResult
 from tests.governance.project import DAY, look

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from audit.governance.answers import AnswerFile
-from audit.governance.checklist import load_catalogue
+from audit.governance.catalogue import load_catalogue
 from audit.governance.readiness import situation_of
 from audit.governance.situation import Situation
 from audit.governance.status import Assessed, assess

@@ -10,7 +10,8 @@ from audit import bundle, codec
 from audit.cli.main import main
 from audit.errors import SpecError
 from audit.governance import effects
-from audit.governance.harms import Effect, load_register
+from audit.governance.harms import Effect
+from audit.governance.harms_file import load_register
 from audit.governance.register import Book
 from audit.governance.tier import load_questionnaire, load_tier
 from tests.governance.project import failing, passing

@@ -10,7 +10,8 @@ import pytest
 
 from audit import registry, resources
 from audit.errors import SpecError, UsageError
-from audit.governance.checklist import Catalogue, Item, load_catalogue
+from audit.governance.catalogue import load_catalogue
+from audit.governance.checklist import Catalogue, Item
 from audit.governance.references import load_registry
 
 SIZES = {

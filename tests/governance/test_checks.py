@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from audit.governance.answers import Answer, Document
-from audit.governance.checklist import Item, load_catalogue
+from audit.governance.catalogue import load_catalogue
+from audit.governance.checklist import Item
 from audit.governance.checks import CHECKS
 from audit.governance.evidence import MISSING, NO, UNCLEAR, YES
 from audit.governance.facts import Facts

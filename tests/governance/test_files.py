@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from audit.errors import OutputError, SpecError, UsageError
 from audit.governance import yamlfile
 from audit.governance.answers import AnswerFile, load_answers
-from audit.governance.checklist import load_catalogue
+from audit.governance.catalogue import load_catalogue
 from audit.governance.facts import TEMPLATE as FACTS
 from audit.governance.facts import Facts, load_facts
 from audit.governance.register import TEMPLATE as HARMS

@@ -16,7 +16,7 @@ import pytest
 from audit import bundle, codec
 from audit.cli.main import main
 from audit.governance import seeding, signoff
-from audit.governance.checklist import load_catalogue
+from audit.governance.catalogue import load_catalogue
 from audit.governance.register import Book
 from audit.result import AuditResult, Model
 from tests.governance.prepared import URL, prepare

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from audit.errors import SpecError, UsageError
 from audit.governance import seeding
-from audit.governance.harms import load_kinds
 from audit.governance.rating import LEVELS, above, level_of
 from audit.governance.register import ACTION_MOVES, HARM_MOVES, Book
+from audit.governance.themes import load_kinds
 from tests.governance.project import DAY, answer, failing, passing, status
 
 GRAVE = {

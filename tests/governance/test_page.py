@@ -23,7 +23,7 @@ from audit.cli.page.forms import LONGEST
 from audit.cli.page.loopback import LARGEST, Request, Response, Server
 from audit.errors import UsageError
 from audit.governance.answers import AnswerFile, load_answers
-from audit.governance.checklist import load_catalogue
+from audit.governance.catalogue import load_catalogue
 from tests.governance.project import answer, failing, look
 from tests.needs import needs_extra
 from tests.report.sample import HOSTILE

@@ -13,7 +13,7 @@ import pytest
 from audit import gate
 from audit.errors import UsageError
 from audit.governance import seeding, stages
-from audit.governance.checklist import load_catalogue
+from audit.governance.catalogue import load_catalogue
 from audit.governance.readiness import Reason, applicable, assess_all, reasons, warnings
 from audit.governance.register import Book
 from audit.result import AuditResult

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audit.governance import checklist as catalogue_module
+from audit.governance import catalogue as catalogue_module
 from audit.governance import status as status_module
 from audit.governance.references import Registry, load_registry
 from audit.result import Verdict

@@ -11,10 +11,11 @@ from typing import Any
 from audit.gate import decide
 from audit.governance.applicability import Control, controls
 from audit.governance.facts import STATEMENTS, Facts
-from audit.governance.harms import Nothing, Register, load_kinds
+from audit.governance.harms import Nothing, Register
 from audit.governance.references import load_registry
 from audit.governance.signoff import Signed, Statement
 from audit.governance.situation import Situation
+from audit.governance.themes import load_kinds
 from audit.report.profiles.frame import Case
 from audit.result import Attribute, AuditResult, Cell, Exclusion
 from tests.gate import factory

@@ -84,6 +84,19 @@ def test_the_page_never_scrolls_sideways(
         assert wide <= 0, name
 
 
+def test_the_verdict_of_each_comparison_is_in_sight_of_its_group(
+    browser: Any, files: dict[str, Path]
+) -> None:
+    for width in (1280, 390):
+        page, _ = opened(browser, files["three"], viewport={"width": width, "height": 800})
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        ends = page.locator("table.verdicts tbody td:nth-child(2)").evaluate_all(
+            "all => all.map(c => c.getBoundingClientRect().left + 60 - document.documentElement.clientWidth)"
+        )
+        page.context.close()
+        assert max(ends) < 0
+
+
 def test_the_page_is_whole_without_script(browser: Any, files: dict[str, Path]) -> None:
     page, _ = opened(browser, files["three"], java_script_enabled=False)
     assert page.locator("svg.plot").count() == 10
@@ -135,6 +148,10 @@ def test_paper_holds_every_table_and_no_cut_plot(
     )
     room = (down - margin_y) / inch * 96
     assert all(height <= room and inside == "avoid" for height, inside in plots)
+    letters = page.locator("svg.plot").evaluate_all(
+        "all => all.map(s => 13 * s.getBoundingClientRect().width / s.viewBox.baseVal.width)"
+    )
+    assert min(letters) * 72 / 96 > 7, "letters of a plot are smaller than 7 points"
     heads = page.locator("thead").evaluate_all("all => all.map(t => getComputedStyle(t).display)")
     assert set(heads) == {"table-header-group"}
     wide = page.locator("table").evaluate_all(

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.report.axes import tick_values
-from audit.report.charts import MOST_ROWS, PANEL, Axis, Row, domain, forest
+from audit.report.charts import MOST_ROWS, PANEL, TALLEST, Axis, Row, domain, forest, forests, parts
 from audit.report.numbers import clean, width, wrap
+from audit.report.remedy_charts import HEIGHT, NEAR, beside, pareto
 from audit.report.scores import calibration, roc, sweep, thresholds
 from audit.report.svg import draw
 from audit.result import ScoreBins
@@ -115,6 +116,56 @@ def test_a_plot_of_the_most_groups_is_small_and_tall_enough() -> None:
     drawing = draw(forest([row(0.9) for _ in range(MOST_ROWS)], RATIO), figure="f")
     assert len(drawing.body) < 60_000
     assert drawing.height > 20 * MOST_ROWS
+
+
+sections = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 90)), min_size=1, max_size=6)
+
+
+@given(sections)
+def test_a_long_plot_is_cut_into_parts_that_fit_a_page_and_keep_every_row(
+    shape: list[tuple[int, int]],
+) -> None:
+    rows = []
+    for at, (many, long) in enumerate(shape):
+        rows.append(Row(f"section {at}", "heading"))
+        rows += [row(0.9, label=f"{at}-{i} " + "x" * long) for i in range(many)]
+    cut = parts(rows)
+    assert [one for part in cut for one in part if not one.label.endswith(", continued")] == rows
+    assert all(part and part[-1].kind != "heading" for part in cut)
+    assert all(part[0].kind == "heading" for part in cut)
+    assert all(spec["height"] <= TALLEST * 1.2 for spec in forests(rows, RATIO))
+
+
+def test_the_parts_of_a_plot_share_one_scale() -> None:
+    rows = [Row("a", "heading"), *(row(0.5 + i / 100) for i in range(80))]
+    scales = {
+        str(layer["encoding"]["x"]["scale"])
+        for spec in forests(rows, RATIO)
+        for layer in spec["layer"]
+        if "scale" in layer.get("encoding", {}).get("x", {}) and layer["encoding"]["x"]["scale"]
+    }
+    assert len(forests(rows, RATIO)) == 3
+    assert len(scales) == 1
+    assert len(forests(rows[:20], RATIO)) == 1
+
+
+spots = st.tuples(st.floats(0, 560), st.floats(0, HEIGHT))
+
+
+@given(st.lists(st.tuples(st.text("abc-", min_size=1, max_size=24), spots), min_size=1, max_size=9))
+def test_names_beside_points_meet_neither_each_other_nor_a_point(named: list) -> None:
+    given_ = [([name], spot) for name, spot in named]
+    boxes = beside(given_)
+    for i, box in enumerate(boxes):
+        assert not any(box.meets(other) for other in boxes[i + 1 :])
+        for j, (_, (x, y)) in enumerate(given_):
+            assert i == j or not (box.left < x < box.right and abs(box.middle - y) < NEAR)
+
+
+def test_remedies_that_stand_close_are_all_named() -> None:
+    close = [(f"remedy-{i}", 0.02 + i / 1000, 0.71, i % 2 == 0) for i in range(8)]
+    body = draw(pareto(close, (0.021, 0.71), 0.05), figure="f").body
+    assert {f"remedy-{i}" for i in range(8)} | {"as it is"} <= set(parsed(body).itertext())
 
 
 @given(st.text(max_size=120), st.integers(4, 40))

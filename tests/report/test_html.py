@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from audit.gate import Decision, Reason, decide
+from audit.report.facts import Case, fact
 from audit.report.html import render, render_fragment
 from audit.result import AuditResult, NotMeasured, Rule, Verdict, Waiver
 from tests.report.sample import HOSTILE, RULES, sample_result
@@ -247,6 +248,32 @@ def test_hostile_words_of_the_policy_and_the_system_are_text_too() -> None:
 def test_the_page_stays_small(groups: int, rules: int, limit: int) -> None:
     many = tuple(replace(RULES[i % 2], id=f"rule {i}", line=i) for i in range(rules))
     assert len(rendered(sample_result(groups, rules=many)).encode()) < limit
+
+
+def test_a_comparison_of_points_shows_no_p_value_that_judged_nothing(small: str) -> None:
+    listed = small.split("Intersections by strength of evidence")[-1].split("</table>")[0]
+    rows = [row for row in listed.split("<tr>") if "four-fifths" in row]
+    assert rows
+    assert all("by point" in row for row in rows)
+
+
+def test_a_figure_near_its_bound_keeps_the_digits_that_tell_them_apart() -> None:
+    result = sample_result(3)
+    near = replace(result.comparisons[0], rule="opportunity", metric="true_positive_rate", group=("Near",),
+                   comparison="difference", value=-0.0504, low=-0.08, high=-0.02)  # fmt: skip
+    finding = replace(result.findings[0], rule="opportunity", metric="true_positive_rate", group=("Near",),
+                      comparison="difference", verdict=Verdict.VIOLATION, waived=None)  # fmt: skip
+    result = replace(result, comparisons=(*result.comparisons, near), findings=(*result.findings, finding))
+    case = Case(result)
+    found = next(fact(case, one) for one in case.judged if one.row.group == ("Near",))
+    assert (found.points, found.upper) == ("5.04", "5")
+
+
+def test_the_sentence_and_the_rule_give_a_bound_the_same_digits() -> None:
+    rules = (replace(RULES[0], lower=0.7, upper=1 / 0.7),)
+    text = Page(rendered(sample_result(3, rules=rules))).text
+    assert "0.7 to 1.429" in text
+    assert "1.42857" not in text
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.gate import decide
+from audit.report.facts import Case, fact
 from audit.report.html import render
 from audit.report.suppress import withheld
 from audit.result import Attribute, AuditResult, Estimate
@@ -116,6 +117,18 @@ def test_verdicts_stand_while_figures_are_withheld() -> None:
         if row.n < 400 and count not in shown:
             assert not re.search(rf"(?:>|n ){count}<", text), count
     assert [v.verdict for v in plain.rules] == [v.verdict for v in held.rules]
+
+
+def test_no_p_value_tells_what_is_withheld() -> None:
+    held = sample_result(6, suppress_below=400)
+    case = Case(held)
+    gone = [fact(case, judged) for judged in case.judged if case.withheld.comparison(judged.row)]
+    assert gone
+    assert {(f.p_pass, f.p_violation, f.value, f.size) for f in gone} == {("withheld",) * 4}
+    rows = re.findall(r"<tr><th.*?</tr>", page_of(held).split('id="rule-1"')[1].split("</table>")[0])
+    hidden = [re.sub(r"<[^>]*>", " ", one) for one in rows if one.count(">withheld<") > 1]
+    assert hidden
+    assert not [one for one in hidden if re.search(r"\b0\.\d", one)]
 
 
 def test_without_a_limit_nothing_is_withheld() -> None:

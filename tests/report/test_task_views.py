@@ -76,6 +76,16 @@ def test_a_regression_shows_errors_and_the_spread_of_predictions() -> None:
     assert codec.loads(AuditResult, codec.dumps(result), where="audit.json") == result
 
 
+def test_a_difference_in_other_units_is_said_with_its_direction() -> None:
+    frame = numbers_frame()
+    frame["p"] = frame.p.where(frame.g != HOSTILE[3], frame.p - 40)
+    page = html_of(result_of("regression", frame, [{"metric": "mean_residual", "at_most": 5,
+                                                    "comparison": "difference"}]))  # fmt: skip
+    assert re.search(r"is \d\d\.\d+ above that of", page)
+    assert "differs by" not in page
+    assert "A positive prediction is" not in page
+
+
 def test_a_multiclass_report_shows_recall_by_class_and_what_was_confused() -> None:
     frame = classes_frame()
     result = result_of("multiclass", frame, [{"metric": "f1", "comparison": "difference", "at_most": 0.3}])

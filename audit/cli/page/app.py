@@ -12,7 +12,8 @@ from audit.cli.page.loopback import Request, Response
 from audit.errors import AuditError, UsageError
 from audit.governance import giving, readiness
 from audit.governance.answers import AnswerFile
-from audit.governance.checklist import Catalogue, Checklist, Item, load_catalogue
+from audit.governance.catalogue import load_catalogue
+from audit.governance.checklist import Catalogue, Checklist, Item
 from audit.governance.situation import Situation
 from audit.governance.stages import FOLDER
 from audit.governance.status import Assessed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.engine.counts import Cells
-from audit.engine.distances import Spread, between
+from audit.engine.distances import between
 from audit.engine.groups import Floats, Index, exact_sum, place, scaled_sum
 from audit.engine.metrics.sample import Arguments, Sample
 from audit.result import Spread as ResultSpread
@@ -50,12 +50,6 @@ class Distribution(Sample):
         why = tuple(self.why[i] for i in index)
         chosen = (self.value[index], self.n[index], why, self.parts[index], self.size[index])
         return Distribution(*chosen, self.at, self.kind)
-
-    def _spreads(self, reference: Distribution) -> list[Spread]:
-        return [
-            between(self.parts[i], reference.parts[i], self.size[i], reference.size[i], self.kind, self.at)
-            for i in range(len(self))
-        ]
 
     def compared(self, reference: Distribution, share: Floats, comparison: str) -> Floats:
         found = [

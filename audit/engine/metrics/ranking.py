@@ -12,7 +12,7 @@ from audit.engine.aggregate import BUCKETS
 from audit.engine.counts import FIXED, Cells
 from audit.engine.groups import Floats, Index, exact_sum, place
 from audit.engine.metrics.sample import Flags, Mean, Sample, reasons
-from audit.engine.tasks.ranking import OTHER
+from audit.engine.tasks.orders import OTHER
 from audit.registry import Metric
 from audit.result import Group
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
-import pyarrow as pa
 
 from audit.engine import aggregate, decode
-from audit.engine.counts import FIXED, Cells, Counts
+from audit.engine.counts import Cells, Counts
 from audit.engine.prepare import Plan, number, plan
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source
+from audit.engine.tasks.orders import fixed, lists_of, pairs_of
 from audit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -23,13 +22,9 @@ if TYPE_CHECKING:
 
 SUMS = ("n", "exposure", "top", "relevant", "relevance", "due")
 """Rows; exposure; rows in the top k; rows with relevance, their relevance, and their exposure."""
-PAIRS = ("pairs", "right")
-LISTS = ("lists", "divergence")
 LONGEST = 500
 """Candidates of a query above which no pairs are made: they grow with the square of it."""
 MOST_RELEVANCE = 2.0**20
-OTHER = "\x1fother"
-"""Marks the attributes of a pair's less relevant row."""
 
 
 def count(spec: AuditSpec, source: Source) -> Counts:
@@ -55,10 +50,10 @@ def count(spec: AuditSpec, source: Source) -> Counts:
             cells.append(found.merged(keys=("label", "prediction", "bucket")))
             excluded = dict(left_out)
         longest = _longest(placed)
-        lists = [_lists(placed, decoder, name, plan_) for name in plan_.attributes]
+        lists = [lists_of(placed, decoder, name, plan_) for name in plan_.attributes]
         pairs = []
         if spec.data.columns.relevance is not None and longest <= LONGEST:
-            pairs = [_pairs(placed, decoder, grouping, plan_) for grouping in _groupings(spec)]
+            pairs = [pairs_of(placed, decoder, grouping, plan_) for grouping in _groupings(spec)]
     if spec.data.columns.relevance is not None and longest > LONGEST:
         notes += (f"a query has {longest:,} candidates: above {LONGEST} no pairs are compared",)
     if source.rejected:
@@ -213,10 +208,6 @@ def _longest(placed: ir.Table) -> int:
     return int(aggregate.one_row(used.aggregate(most=used.length.max()))["most"] or 0)
 
 
-def _fixed(value: Any) -> Any:
-    return (value * float(FIXED) + 0.5).floor().cast("int64")
-
-
 def _sums(plan_: Plan, placed: ir.Table, grouping: tuple[str, ...]) -> ir.Table:
     keys = [key for key in plan_.keys(grouping) if key in placed.columns]
     keys += [key for key in ("absent",) if key not in keys]
@@ -224,7 +215,7 @@ def _sums(plan_: Plan, placed: ir.Table, grouping: tuple[str, ...]) -> ir.Table:
     relevance = placed.rel.fill_null(0.0) if "rel" in placed.columns else placed.exposure * 0.0
 
     def total(value: Any, where: Any = None) -> Any:
-        whole = _fixed(value)
+        whole = fixed(value)
         return aggregate.exact(placed, whole if where is None else where.ifelse(whole, 0))
 
     usable = placed.usable
@@ -235,98 +226,4 @@ def _sums(plan_: Plan, placed: ir.Table, grouping: tuple[str, ...]) -> ir.Table:
         relevant=(usable & known).cast("int32").sum(),
         relevance=total(relevance, usable & known),
         due=total(placed.exposure.fill_null(0.0), usable & known),
-    )
-
-
-def _members(placed: ir.Table, plan_: Plan) -> ir.Table:
-    """The audited rows alone."""
-    used = placed.filter(placed.usable)
-    return used.filter(~used.gap) if "gap" in used.columns else used
-
-
-def _pairs(placed: ir.Table, decoder: decode.Decoder, grouping: tuple[str, ...], plan_: Plan) -> Cells:
-    """Pairs of a query in which one row is more relevant, by the groups of both; right: it stands higher."""
-    keys = [f"a{plan_.attributes.index(name)}" for name in grouping]
-    rows = _members(placed, plan_)
-    rows = rows.filter(rows.rel.notnull()).select(*keys, "cluster", "bucket", "rel", "place")
-    other = rows.rename({f"other_{name}": name for name in rows.columns})
-    both = rows.join(other, [rows.cluster == other.other_cluster, rows.rel > other.other_rel])
-    right = (both.place < both.other_place).ifelse(1.0, (both.place == both.other_place).ifelse(0.5, 0.0))
-    found = both.mutate(right=right).group_by([*keys, *(f"other_{key}" for key in keys), "bucket"])
-    summed = found.aggregate(
-        n=lambda t: t.count(),
-        pairs=lambda t: t.count(),
-        right=lambda t: (t.right * FIXED).cast("int64").sum(),
-    )
-    table = aggregate.fetch(summed, ("n", "pairs", "right"))
-    if not len(table):
-        return _nothing((*grouping, *(name + OTHER for name in grouping)), PAIRS)
-    mine, _ = decoder.cells(table, grouping, sums=PAIRS)
-    renamed = table.select(["n", *(f"other_{key}" for key in keys)]).rename_columns(["n", *keys])
-    theirs, _ = decoder.cells(renamed, grouping, sums=())
-    return replace(
-        mine,
-        names=(*mine.names, *(name + OTHER for name in grouping)),
-        levels=(*mine.levels, *theirs.levels),
-        codes=np.column_stack([mine.codes, theirs.codes]),
-    ).merged(keys=("bucket",))
-
-
-def _lists(placed: ir.Table, decoder: decode.Decoder, name: str, plan_: Plan) -> Cells:
-    """By group, how each query's list without ties opens: Σ NDKL of the group against the rest."""
-    key = f"a{plan_.attributes.index(name)}"
-    rows = _members(placed, plan_)
-    rows = rows.mutate(most=rows.twins.max().over(ibis.window(group_by=rows.cluster)))
-    rows = rows.filter(rows.most == 1).select(key, "cluster", "bucket", "place")
-    levels = rows.select(key).distinct()
-    with reading(name):
-        values = levels.to_pyarrow()[key].to_pylist()
-    tables = []
-    for at, value in enumerate(values):
-        inside = rows[key].isnull() if value is None else (rows[key] == value).fill_null(False)
-        marked = rows.mutate(mine=inside.ifelse(1.0, 0.0), number=ibis.literal(at))
-        order = ibis.cumulative_window(group_by=marked.cluster, order_by=marked.place)
-        whole = ibis.window(group_by=marked.cluster)
-        opened = marked.mutate(
-            at=marked.count().over(order).cast("float64"),
-            seen=marked.mine.sum().over(order),
-            share=marked.mine.mean().over(whole),
-        )
-        p, q = opened.seen / opened.at, opened.share
-        kl = _part(p, q) + _part(1 - p, 1 - q)
-        discount = 1 / (opened.at + 1).log2()
-        each = opened.mutate(lost=kl * discount, discount=discount).group_by(["cluster", "bucket"])
-        lists = each.aggregate(d=lambda t: t.lost.sum() / t.discount.sum(), share=lambda t: t.share.max())
-        lists = lists.filter((lists.share > 0) & (lists.share < 1))
-        summed = lists.group_by("bucket").aggregate(
-            n=lists.count(), lists=lists.count(), divergence=_fixed(lists.d).sum()
-        )
-        got = aggregate.fetch(summed, ("n", "lists", "divergence"))
-        tables.append(
-            got.append_column(key, pa.array([value] * len(got), type=levels.to_pyarrow()[key].type))
-        )
-    table = pa.concat_tables(tables) if tables else None
-    if table is None or not len(table):
-        return _nothing((name,), LISTS)
-    found, _ = decoder.cells(table, (name,), sums=LISTS)
-    columns = [found.names.index(name)]
-    return replace(
-        found, names=(name,), levels=(found.levels[columns[0]],), codes=found.codes[:, columns]
-    ).merged(keys=("bucket",))
-
-
-def _part(p: Any, q: Any) -> Any:
-    """p·ln(p/q), 0 where p is 0."""
-    safe = (p > 1e-12).ifelse(p, 1.0)
-    return (p > 1e-12).ifelse(safe * (safe / (q > 1e-12).ifelse(q, 1.0)).ln(), 0.0)
-
-
-def _nothing(names: tuple[str, ...], sums: tuple[str, ...]) -> Cells:
-    none = np.zeros(0, dtype=np.int64)
-    return Cells(
-        names,
-        tuple(() for _ in names),
-        np.zeros((0, len(names)), dtype=np.int32),
-        {"bucket": none},
-        dict.fromkeys(sums, none),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from audit.governance.harms import load_kinds
+from audit.governance.themes import load_kinds
 from audit.report.profiles.frame import Case, Document
 from audit.report.profiles.sections import Section, document, register_faults
 
