@@ -12,7 +12,7 @@ from audit.engine.groups import Floats, Index
 from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
 from audit.engine.metrics.sample import Arguments, Rate, Sample
 from audit.engine.references import named, reference_of
-from audit.registry import Alias, lookup
+from audit.registry import Alias, lookup, low_is_good, metric_named
 from audit.result import Group, Rule, group_name
 
 
@@ -51,7 +51,7 @@ def _entry(place: _Place, fixed: str | None) -> Entry:
     if place.rule.comparison == "pairs":
         return _every_pair(place)
     if keyword == "best":
-        return _against_best(place, place.context.adverse)
+        return _against_best(place, by_law=fixed == "best")
     if keyword in ("rest", "overall"):
         return _against_others(place, str(keyword))
     return _against_group(place, keyword)
@@ -200,21 +200,26 @@ def _alone(place: _Place) -> Entry:
     )
 
 
-def _against_best(place: _Place, adverse: bool) -> Entry:
-    """Against the highest rate of the favourable outcome, small groups aside where intervals judge."""
-    sample, size = place.sample, len(place.groups)
-    if adverse and isinstance(sample, Rate):
+def _against_best(place: _Place, *, by_law: bool) -> Entry:
+    """Against the value that is best for people, small groups aside where intervals judge.
+
+    `by_law`: against the highest rate of the favourable outcome, whichever prediction that is.
+    """
+    sample, size, adverse = place.sample, len(place.groups), place.context.adverse
+    lowest = not by_law and low_is_good(metric_named(place.metric), "adverse" if adverse else "favourable")
+    if by_law and adverse and isinstance(sample, Rate):
         sample = sample.complement()
     if size < 2:
         nothing = np.zeros(0, dtype=np.int64)
         return _compared(place, nothing, sample.take(nothing), sample.take(nothing), "")
-    rate = np.where(np.isnan(sample.value), -np.inf, sample.value)
+    rate = np.where(np.isnan(sample.value), -np.inf, -sample.value if lowest else sample.value)
     large = np.where(sample.effective >= place.context.policy.min_group, rate, -np.inf)
     best = int((large if place.rule.judge == "interval" and np.isfinite(large.max()) else rate).argmax())
     index: Index = np.array([i for i in range(size) if i != best], dtype=np.int64)
     evidence = _untestable(len(index))
     if isinstance(sample, Rate) and size <= MOST_GROUPS:
-        evidence = f"best:{place.rule.comparison}", pair_arguments(sample, index)
+        kind = "lowest" if lowest else "best"
+        evidence = f"{kind}:{place.rule.comparison}", pair_arguments(sample, index)
     reference = sample.take(np.full(len(index), best, dtype=np.int64))
     return _compared(
         place, index, sample.take(index), reference, group_name(place.groups[best]), evidence=evidence

@@ -204,6 +204,9 @@ def two_rates_needed(
     [1197.0, 770.0]
     """
     p1, p2 = evidence.x1 / evidence.n1, evidence.x2 / evidence.n2
+    least, most = evidence.domain
+    lower = np.where(np.asarray(lower) <= least, -np.inf, lower)
+    upper = np.where(np.asarray(upper) >= most, np.inf, upper)
     with np.errstate(divide="ignore", invalid="ignore"):
         point = p1 / p2 if evidence.ratio else p1 - p2
     _, bound = _to_bound(point, lower, upper)
