@@ -28,7 +28,10 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     ),
     "rate": evidence.OneRate,
     "mean": evidence.Linearised,
-    "log": evidence.LogLinearised,
+    "log": lambda value, se, df, share: evidence.Overall(
+        evidence.LogLinearised(value, se, df), share, "ratio"
+    ),
+    "odds:difference": evidence.OddsDifference,
     "logit": evidence.LogitLinearised,
     "from zero": evidence.FromZero,
     "auc": evidence.Auc,

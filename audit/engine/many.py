@@ -92,21 +92,23 @@ class AgainstBest(_Pairs):
         return np.minimum(1.0, self.over(np.minimum, np.where(np.isnan(p), 1.0, p)) * self.others)
 
     def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
-        """The least lower limit, and the least upper at the shared level; with `lowest` the greatest."""
+        """The least lower limit, and the least upper at the shared level; with `lowest` the greatest.
+
+        No group lies beyond the best of all, so neither limit does.
+        """
+        parity = 1.0 if self.pairs.ratio else 0.0
         own = self.spread(alpha)
         shared = self.spread(np.asarray(alpha, dtype=float) / self.others)
         lows, highs = self.pairs.interval(np.stack([own, shared]))
         if self.lowest:
             low, high = lows[1], highs[0]
-            return (
-                self.over(np.maximum, np.where(np.isnan(low), -np.inf, low)),
-                self.over(np.maximum, np.where(np.isnan(high), np.inf, high)),
-            )
+            ends = (np.where(np.isnan(v), end, v) for v, end in ((low, -np.inf), (high, np.inf)))
+            least, most = (np.maximum(self.over(np.maximum, v), parity) for v in ends)
+            return least, most
         low, high = lows[0], highs[1]
-        return (
-            self.over(np.minimum, np.where(np.isnan(low), -np.inf, low)),
-            self.over(np.minimum, np.where(np.isnan(high), np.inf, high)),
-        )
+        ends = (np.where(np.isnan(v), end, v) for v, end in ((low, -np.inf), (high, np.inf)))
+        least, most = (np.minimum(self.over(np.minimum, v), parity) for v in ends)
+        return least, most
 
 
 def _open(lower: Bound) -> Bound:
