@@ -9,15 +9,19 @@ import numpy as np
 from audit.engine import barriers
 from audit.engine import references as held
 from audit.engine.decode import finite
-from audit.engine.entries import Entry
-from audit.engine.evidence import MantelHaenszel, TwoRates
+from audit.engine.entries import BUILDERS, Entry
+from audit.engine.evidence import MantelHaenszel
 from audit.engine.groups import Floats
-from audit.engine.tables import Tables
+from audit.engine.metrics.sample import Rate
+from audit.engine.sampling import LEAST_CLUSTERS, clustered_rates
+from audit.engine.stratified import clustered_strata
+from audit.engine.tables import Strata, Tables
 from audit.registry import Alias, lookup, metric_named
 from audit.result import Conditional, Group, Rule, Stratum, group_name
 
 SIMPSON_LEVEL = 0.025
 """Both intervals, pooled and within strata, are taken at 97.5 %, so that together they err in 5 %."""
+_THIN = "under ten weighted rows in numerator or complement"
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,29 @@ class Stratified:
     groups: tuple[Group, ...]
     references: tuple[str, ...]
     strata: tuple[Group, ...]
-    k: Floats
-    n: Floats
-    reference_k: Floats
-    reference_n: Floats
+    mine: Strata
+    reference: Strata
+    pooled: Rate
+    """Each group's rate over all strata, and `pooled_reference` its reference's."""
+    pooled_reference: Rate
+
+    @property
+    def counts(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Numerator and denominator of the group and of its reference, by (comparison, stratum)."""
+        return self.mine.k, self.mine.n, self.reference.k, self.reference.n
+
+    def common(self, kind: str) -> MantelHaenszel:
+        """The common difference or ratio, jackknifed over clusters where there are any."""
+        plain = MantelHaenszel(*self.counts, kind)
+        if not self.mine.bucket_k.shape[-1]:
+            return plain
+        buckets = (
+            self.mine.bucket_k,
+            self.mine.bucket_n,
+            self.reference.bucket_k,
+            self.reference.bucket_n,
+        )
+        return MantelHaenszel(*self.counts, kind, *clustered_strata(*buckets, kind))
 
 
 def stratify(
@@ -40,27 +63,32 @@ def stratify(
     groups = tables.groups(grouping).groups
     if len(groups) < 2:
         return None
-    strata, k, n = tables.strata(metric, grouping)
+    strata, table = tables.strata(metric, grouping)
+    pooled = tables.sample(metric, grouping)
+    assert isinstance(pooled, Rate)
     keyword = held.reference_of(grouping, references, tables)
     if keyword in ("rest", "overall"):
         names = ("rest",) * len(groups)
-        return Stratified(groups, names, strata, k, n, k.sum(axis=0) - k, n.sum(axis=0) - n)
+        rest = tables.sample(metric, grouping, "rest")
+        assert isinstance(rest, Rate)
+        others = tables.strata(metric, grouping, "rest")[1]
+        return Stratified(groups, names, strata, table, others, pooled, rest)
     if keyword in held.KEYWORDS:
         chosen: int | None = tables.largest(grouping)
     else:
         chosen = held.named(keyword, groups, grouping)
     if chosen is None:
         return None
-    others = [index for index in range(len(groups)) if index != chosen]
-    fixed = [chosen] * len(others)
+    apart = np.array([index for index in range(len(groups)) if index != chosen], dtype=np.int64)
+    fixed = np.full(len(apart), chosen, dtype=np.int64)
     return Stratified(
-        tuple(groups[index] for index in others),
-        (group_name(groups[chosen]),) * len(others),
+        tuple(groups[index] for index in apart),
+        (group_name(groups[chosen]),) * len(apart),
         strata,
-        k[others],
-        n[others],
-        k[fixed],
-        n[fixed],
+        table.take(apart),
+        table.take(fixed),
+        pooled.take(apart),
+        pooled.take(fixed),
     )
 
 
@@ -71,17 +99,9 @@ def describe(
     found = stratify(metric, grouping, tables, references)
     if found is None:
         return []
-    pooled = TwoRates(
-        found.k.sum(axis=1),
-        found.n.sum(axis=1),
-        found.reference_k.sum(axis=1),
-        found.reference_n.sum(axis=1),
-        "difference",
-    )
-    common, ratio = (
-        MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind)
-        for kind in ("difference", "ratio")
-    )
+    key, args = found.pooled.versus(found.pooled_reference, np.zeros(len(found.groups)), "difference")
+    pooled = BUILDERS[key](*args)
+    common, ratio = (found.common(kind) for kind in ("difference", "ratio"))
     limits = {
         name: made.interval(0.05) for name, made in (("pooled", pooled), ("common", common), ("ratio", ratio))
     }
@@ -115,9 +135,7 @@ def describe(
 def _strata(found: Stratified, index: int) -> tuple[Stratum, ...]:
     rows = []
     for place, stratum in enumerate(found.strata):
-        k, n, rk, rn = (
-            float(part[index, place]) for part in (found.k, found.n, found.reference_k, found.reference_n)
-        )
+        k, n, rk, rn = (float(part[index, place]) for part in found.counts)
         rows.append(Stratum(stratum, k, n, rk, rn, k / n - rk / rn if n and rn else None))
     return tuple(rows)
 
@@ -164,9 +182,10 @@ def _common(
     found: Stratified,
     context: barriers.Context,
 ) -> Entry:
-    evidence = MantelHaenszel(found.k, found.n, found.reference_k, found.reference_n, kind)
+    evidence = found.common(kind)
     value = evidence.estimate
-    n, reference_n = found.n.sum(axis=1), found.reference_n.sum(axis=1)
+    n, reference_n = found.mine.n.sum(axis=1), found.reference.n.sum(axis=1)
+    thin = found.pooled.too_thin | found.pooled_reference.too_thin
     floor, words = context.policy.min_group, metric_named(metric).denominator_words
     report = barriers.reports_small(context.policy, grouping)
     common = barriers.common_block(metric, context)
@@ -174,9 +193,7 @@ def _common(
     for index in range(len(found.groups)):
         small = min(n[index], reference_n[index]) < floor
         reason = f"under min_group {floor} {words}" if small else common
-        if context.tables.counts.clusters is not None:
-            reason = "rows are clustered, and strata take them as independent"
-        blocked.append(reason)
+        blocked.append(reason or (_THIN if thin[index] else None))
         reported.append(bool(small and report))
     why = tuple(None if np.isfinite(v) else "no stratum holds both groups" for v in value)
     return Entry(
@@ -206,16 +223,24 @@ def _within(
     context: barriers.Context,
 ) -> Entry:
     """Strata in which both groups have rows."""
-    rows, columns = np.nonzero((found.n > 0) & (found.reference_n > 0))
-    k, n = found.k[rows, columns], found.n[rows, columns]
-    rk, rn = found.reference_k[rows, columns], found.reference_n[rows, columns]
+    rows, columns = np.nonzero((found.mine.n > 0) & (found.reference.n > 0))
+    k, n, rk, rn = (part[rows, columns] for part in found.counts)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = k / n - rk / rn if kind == "difference" else np.where(rk > 0, (k / n) / (rk / rn), np.nan)
+    thin = (found.mine.thin | found.reference.thin)[rows, columns]
+    deff, df = np.ones(len(rows)), np.full(len(rows), np.inf)
+    few = np.zeros(len(rows), dtype=bool)
+    if found.mine.bucket_k.shape[-1] and len(rows):
+        one, two = (
+            (side.bucket_k[rows, columns], side.bucket_n[rows, columns])
+            for side in (found.mine, found.reference)
+        )
+        deff, df, occupied = clustered_rates(*one, *two, kind)
+        deff, few = np.nan_to_num(deff, nan=1.0), occupied < LEAST_CLUSTERS
     floor, words = context.policy.min_group, metric_named(metric).denominator_words
     small = np.minimum(n, rn) < floor
     report = context.policy.small_groups != "inconclusive"
     common = barriers.common_block(metric, context)
-    infinite = np.full(len(rows), np.inf)
     return Entry(
         rule,
         metric,
@@ -227,9 +252,16 @@ def _within(
         tuple(None if np.isfinite(v) else "the reference's value is 0" for v in value),
         n,
         rn,
-        tuple(f"under min_group {floor} {words} in the stratum" if flag else common for flag in small),
+        tuple(
+            f"under min_group {floor} {words} in the stratum"
+            if flag
+            else common
+            or (f"under {LEAST_CLUSTERS} clusters in the stratum" if scarce else None)
+            or (_THIN if slight else None)
+            for flag, scarce, slight in zip(small, few, thin, strict=True)
+        ),
         tuple(bool(flag and report) for flag in small),
         f"rates:{kind}",
-        (k, n, rk, rn, np.ones(len(rows)), infinite, np.zeros(len(rows))),
+        (k, n, rk, rn, deff, df, np.zeros(len(rows))),
         strata=tuple(found.strata[column] for column in columns),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from audit.engine.groups import Floats, Index
 from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
 from audit.engine.metrics.sample import Arguments, Rate, Sample
 from audit.engine.references import named, reference_of
-from audit.registry import Alias, lookup
+from audit.registry import Alias, lookup, low_is_good, metric_named, split_class
 from audit.result import Group, Rule, group_name
 
 
@@ -51,7 +51,7 @@ def _entry(place: _Place, fixed: str | None) -> Entry:
     if place.rule.comparison == "pairs":
         return _every_pair(place)
     if keyword == "best":
-        return _against_best(place, place.context.adverse)
+        return _against_best(place, by_law=fixed == "best")
     if keyword in ("rest", "overall"):
         return _against_others(place, str(keyword))
     return _against_group(place, keyword)
@@ -73,12 +73,48 @@ def _against_others(place: _Place, keyword: str) -> Entry:
     index: Index = np.arange(len(place.groups) if len(place.groups) > 1 else 0)
     reference = place.context.tables.sample(place.metric, place.grouping, "rest").take(index)
     mine = place.sample.take(index)
-    share = np.zeros(len(index))
-    if keyword == "overall":
-        own, others = (part.mass if isinstance(part, Rate) else part.n for part in (mine, reference))
+    if keyword == "rest" or place.rule.comparison not in ("difference", "ratio"):
+        return _compared(place, index, mine, reference, keyword)
+    if isinstance(mine, Rate) and isinstance(reference, Rate):
         with np.errstate(invalid="ignore"):
-            share = own / (own + others)
-    return _compared(place, index, mine, reference, keyword, share)
+            share = mine.mass / (mine.mass + reference.mass)
+        return _compared(place, index, mine, reference, keyword, share)
+    return _against_everyone(place, index, mine, reference)
+
+
+_NO_MIX = "not a mean over rows, so that no test against overall is known; name rest"
+
+
+def _against_everyone(place: _Place, index: Index, mine: Sample, rest: Sample) -> Entry:
+    """As against the rest, held against everyone's value; the group's part in that follows from the three.
+
+    A metric that is not everyone's weighted mean of its groups has no such part, and is not tested.
+    """
+    whole = place.context.tables.sample(place.metric, ()).take(np.zeros(len(index), dtype=np.int64))
+    direct = mine.compared(whole, np.zeros(len(index)), place.rule.comparison)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by_rows = mine.n / (mine.n + rest.n)
+        apart = mine.value - rest.value
+        share = np.where(np.abs(apart) > 1e-9, 1 - (mine.value - whole.value) / apart, by_rows)
+    share = np.clip(np.where(np.isnan(share), by_rows, share), 0.0, 1.0)
+    entry = _compared(place, index, mine, rest, "overall", share)
+    mixed = split_class(place.metric)[0] in _MEANS
+    unmixed = tuple(None if mixed else _NO_MIX for _ in range(len(index)))
+    blocked = tuple(block or reason for block, reason in zip(entry.blocked, unmixed, strict=True))
+    key, args = (entry.key, entry.args) if mixed else _untestable(len(index))
+    why = _why(mine, whole, direct, place.rule.comparison)
+    points = _points(place, mine, whole, direct)
+    return replace(entry, value=direct, why=why, blocked=blocked, key=key, args=args, by_point=points)
+
+
+_MEANS = frozenset(
+    {
+        *("mean_score", "balance_for_positive_class", "balance_for_negative_class"),
+        *("calibration_in_the_large", "brier", "log_loss", "expected_utility", "harm_from_rejection"),
+        *("mean_outcome", "mean_prediction", "mean_residual", "mae"),
+    }
+)
+"""Metrics other than rates whose value for everyone is the weighted mean of the groups'."""
 
 
 def _compared(
@@ -200,21 +236,26 @@ def _alone(place: _Place) -> Entry:
     )
 
 
-def _against_best(place: _Place, adverse: bool) -> Entry:
-    """Against the highest rate of the favourable outcome, small groups aside where intervals judge."""
-    sample, size = place.sample, len(place.groups)
-    if adverse and isinstance(sample, Rate):
+def _against_best(place: _Place, *, by_law: bool) -> Entry:
+    """Against the value that is best for people, small groups aside where intervals judge.
+
+    `by_law`: against the highest rate of the favourable outcome, whichever prediction that is.
+    """
+    sample, size, adverse = place.sample, len(place.groups), place.context.adverse
+    lowest = not by_law and low_is_good(metric_named(place.metric), "adverse" if adverse else "favourable")
+    if by_law and adverse and isinstance(sample, Rate):
         sample = sample.complement()
     if size < 2:
         nothing = np.zeros(0, dtype=np.int64)
         return _compared(place, nothing, sample.take(nothing), sample.take(nothing), "")
-    rate = np.where(np.isnan(sample.value), -np.inf, sample.value)
+    rate = np.where(np.isnan(sample.value), -np.inf, -sample.value if lowest else sample.value)
     large = np.where(sample.effective >= place.context.policy.min_group, rate, -np.inf)
     best = int((large if place.rule.judge == "interval" and np.isfinite(large.max()) else rate).argmax())
     index: Index = np.array([i for i in range(size) if i != best], dtype=np.int64)
     evidence = _untestable(len(index))
     if isinstance(sample, Rate) and size <= MOST_GROUPS:
-        evidence = f"best:{place.rule.comparison}", pair_arguments(sample, index)
+        kind = "lowest" if lowest else "best"
+        evidence = f"{kind}:{place.rule.comparison}", pair_arguments(sample, index)
     reference = sample.take(np.full(len(index), best, dtype=np.int64))
     return _compared(
         place, index, sample.take(index), reference, group_name(place.groups[best]), evidence=evidence

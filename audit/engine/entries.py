@@ -28,12 +28,17 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     ),
     "rate": evidence.OneRate,
     "mean": evidence.Linearised,
-    "log": evidence.LogLinearised,
+    "log": lambda value, se, df, share: evidence.Overall(
+        evidence.LogLinearised(value, se, df), share, "ratio"
+    ),
+    "odds:difference": evidence.OddsDifference,
     "logit": evidence.LogitLinearised,
     "from zero": evidence.FromZero,
     "auc": evidence.Auc,
     "best:difference": partial(AgainstBest, kind="difference"),
     "best:ratio": partial(AgainstBest, kind="ratio"),
+    "lowest:difference": partial(AgainstBest, kind="difference", lowest=True),
+    "lowest:ratio": partial(AgainstBest, kind="ratio", lowest=True),
     "pairs": EveryPair,
     "skewed": skewed.Skewed,
     "skewed:ratio": lambda m1, v1, k1, n1, m2, v2, k2, n2, power, share: evidence.Overall(

@@ -14,6 +14,7 @@ from scipy import special
 
 from audit.engine.auc import Auc, AucDifference
 from audit.engine.intervals import lower_limit, upper_limit
+from audit.engine.odds import OddsDifference
 from audit.engine.stratified import MantelHaenszel
 from audit.engine.tails import Array, Bound, Normal, Tails, distance, quantile, upper_tail
 from audit.engine.two_rates import TwoRates
@@ -27,6 +28,7 @@ __all__ = [
     "LogLinearised",
     "LogitLinearised",
     "MantelHaenszel",
+    "OddsDifference",
     "OneRate",
     "Overall",
     "TwoRates",

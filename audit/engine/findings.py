@@ -128,16 +128,30 @@ def _families(comparisons: Sequence[Tested], policy: Policy) -> list[list[tuple[
     for index, c in enumerate(comparisons):
         grouped[(c.rule, c.metric, c.comparison, c.grouping, c.stratum)].append(index)
     families: dict[str, list[tuple[float, list[int]]]] = defaultdict(list)
+    even = {rule.id for rule in policy.rules if mirrors_itself(rule)}
     for members in grouped.values():
         first = comparisons[members[0]]
         family = families["" if policy.family == "policy" else first.rule]
         tested = [(p, i) for i in members if (p := comparisons[i].p_violation) is not None]
         mirrored = len(members) == 2 and all(comparisons[i].reference == "rest" for i in members)
+        mirrored = mirrored and first.rule in even
         if mirrored and tested:
             family.append((min(p for p, _ in tested), [i for _, i in tested]))
         else:
             family += [(p, [i]) for p, i in tested]
     return list(families.values())
+
+
+def mirrors_itself(rule: Rule) -> bool:
+    """Whether two groups exchanged are held against the same band: ±b of a difference, [τ, 1/τ] of a ratio.
+
+    Only then is each of two groups against the rest the other's hypothesis once more.
+    """
+    if rule.lower is None or rule.upper is None:
+        return False
+    if rule.comparison.endswith("ratio"):
+        return math.isclose(rule.lower * rule.upper, 1.0, rel_tol=1e-9)
+    return rule.lower == -rule.upper
 
 
 def judge(

@@ -49,6 +49,20 @@ class Groups:
         }
         return replace(self, groups=tuple(self.groups[i] for i in index), **chosen)
 
+    def spread(self, cells: Index, rows: int, columns: int, *, rest: bool) -> Groups:
+        """The groups laid out as rows × columns, flat, empty ones between; with `rest` all other rows'."""
+
+        def laid(values: Floats) -> Floats:
+            out = np.zeros((rows * columns, *values.shape[1:]))
+            out[cells] = values
+            table = out.reshape(rows, columns, *values.shape[1:])
+            return (table.sum(axis=0, keepdims=True) - table if rest else table).reshape(out.shape)
+
+        arrays: dict[str, Any] = {
+            name: None if (v := getattr(self, name)) is None else laid(v) for name in _ARRAYS
+        }
+        return replace(self, groups=((),) * (rows * columns), **arrays)
+
     def rest(self) -> Groups:
         """For each group all the others together."""
         others: dict[str, Any] = {

@@ -52,40 +52,67 @@ class _Pairs:
 
 
 class AgainstBest(_Pairs):
-    """Each group against the highest rate, judged through every other group, since the best is chosen by
+    """Each group against the best rate, judged through every other group, since the best is chosen by
     looking.
 
-    A group passes where it is shown inside the lower bound against each other group; it violates
-    where Bonferroni over the others shows it outside against one of them. Source: Hsu, Multiple
-    Comparisons (1996), chapter 4, for comparisons with the best.
+    The best is the highest rate, so that only the lower bound can be missed; with `lowest` the lowest, and
+    the upper bound. A group passes where it is shown inside that bound against each other group; it
+    violates where Bonferroni over the others shows it outside against one of them. Source: Hsu,
+    Multiple Comparisons (1996), chapter 4, for comparisons with the best.
     """
 
     def __init__(
-        self, x1: Array, n1: Array, x2: Array, n2: Array, deff: Array, df: Array, others: Array, *, kind: str
+        self,
+        x1: Array,
+        n1: Array,
+        x2: Array,
+        n2: Array,
+        deff: Array,
+        df: Array,
+        others: Array,
+        *,
+        kind: str,
+        lowest: bool = False,
     ) -> None:
         super().__init__(others)
         self.pairs = TwoRates(x1, n1, x2, n2, kind, deff, df)
+        self.lowest = lowest
+
+    def _bounds(self, lower: Bound, upper: Bound) -> tuple[Bound, Bound]:
+        return (None, self.spread(upper)) if self.lowest else (self.spread(_open(lower)), None)
 
     def p_pass(self, lower: Bound, upper: Bound) -> Array:
         """The weakest pass over the other groups."""
-        p = self.pairs.p_pass(self.spread(lower), None)
+        p = self.pairs.p_pass(*self._bounds(lower, upper))
         return self.over(np.maximum, np.where(np.isnan(p), 1.0, p))
 
     def p_violation(self, lower: Bound, upper: Bound) -> Array:
         """The strongest violation over the other groups, times their number."""
-        p = self.pairs.p_violation(self.spread(lower), None)
+        p = self.pairs.p_violation(*self._bounds(lower, upper))
         return np.minimum(1.0, self.over(np.minimum, np.where(np.isnan(p), 1.0, p)) * self.others)
 
     def interval(self, alpha: npt.ArrayLike) -> tuple[Array, Array]:
-        """The least lower limit, and the least upper limit at the shared level."""
+        """The least lower limit, and the least upper at the shared level; with `lowest` the greatest.
+
+        No group lies beyond the best of all, so neither limit does.
+        """
+        parity = 1.0 if self.pairs.ratio else 0.0
         own = self.spread(alpha)
         shared = self.spread(np.asarray(alpha, dtype=float) / self.others)
         lows, highs = self.pairs.interval(np.stack([own, shared]))
+        if self.lowest:
+            low, high = lows[1], highs[0]
+            ends = (np.where(np.isnan(v), end, v) for v, end in ((low, -np.inf), (high, np.inf)))
+            least, most = (np.maximum(self.over(np.maximum, v), parity) for v in ends)
+            return least, most
         low, high = lows[0], highs[1]
-        return (
-            self.over(np.minimum, np.where(np.isnan(low), -np.inf, low)),
-            self.over(np.minimum, np.where(np.isnan(high), np.inf, high)),
-        )
+        ends = (np.where(np.isnan(v), end, v) for v, end in ((low, -np.inf), (high, np.inf)))
+        least, most = (np.minimum(self.over(np.minimum, v), parity) for v in ends)
+        return least, most
+
+
+def _open(lower: Bound) -> Bound:
+    return -np.inf if lower is None else lower
 
 
 class EveryPair(_Pairs):

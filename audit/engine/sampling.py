@@ -61,6 +61,21 @@ def effective(
     return p, np.where(nw > 0, n_eff, 0.0), thin
 
 
+def scarcity(count: npt.ArrayLike, rows: npt.ArrayLike) -> Array:
+    """What the variance of a count lacks, in rows squared, to reach as far as its exact limit does.
+
+    Of a rare kind of row none may have been drawn, and its variance is then estimated as 0. A Poisson
+    count c reaches from c to about c + z·√(c + 2√c + 4) for z from 1.6 to 3; the two terms that
+    c lacks fade as the kind's share nears one half, where a count has no skewness.
+
+    >>> scarcity([0, 9, 50], 100).round(2).tolist()
+    [4.0, 8.2, 0.0]
+    """
+    c, n = np.broadcast_arrays(np.asarray(count, dtype=float), np.asarray(rows, dtype=float))
+    share = c / np.where(n > 0, n, 1.0)
+    return np.asarray(np.maximum(0.0, 1 - 2 * share) * (2 * np.sqrt(np.maximum(c, 0.0)) + 4))
+
+
 def jackknife(
     theta_full: npt.ArrayLike, theta_leave_one_out: npt.ArrayLike, occupied: npt.ArrayLike
 ) -> Array:
@@ -204,6 +219,9 @@ def two_rates_needed(
     [1197.0, 770.0]
     """
     p1, p2 = evidence.x1 / evidence.n1, evidence.x2 / evidence.n2
+    least, most = evidence.domain
+    lower = np.where(np.asarray(lower) <= least, -np.inf, lower)
+    upper = np.where(np.asarray(upper) >= most, np.inf, upper)
     with np.errstate(divide="ignore", invalid="ignore"):
         point = p1 / p2 if evidence.ratio else p1 - p2
     _, bound = _to_bound(point, lower, upper)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.engine import score
+from audit.engine.sampling import design_effect, jackknife
 from audit.engine.tails import Array, Normal, distance, quantile, upper_tail
 from audit.engine.two_rates import SMALL_COUNT
 
@@ -137,3 +138,29 @@ class MantelHaenszel(Normal):
         spread = ((x1 + x2) * n1 * n2 / total**2 - x1 * x2 / total).sum(axis=-1)
         log = np.where(defined, np.log(over) - np.log(under), np.nan)
         return log, np.where(defined, np.sqrt(np.maximum(spread, 0.0) / (over * under)), np.nan)
+
+
+def clustered_strata(x1: Array, n1: Array, x2: Array, n2: Array, kind: str) -> tuple[Array, Array]:
+    """Design effect and degrees of freedom of a common difference or ratio, from counts by cluster group.
+
+    The counts have the shape (comparisons, strata, cluster groups). The common estimate itself is
+    jackknifed, the ratio's on the log scale, since a cluster may lie in several strata and on both sides.
+
+    >>> size = np.full((1, 2, 4), 5.0)
+    >>> x = np.array([[[5, 0, 5, 0], [0, 5, 5, 0]]])
+    >>> [round(float(v[0]), 2) for v in clustered_strata(x, size, 5 - x, size, "difference")]
+    [13.33, 3.0]
+    """
+    counts = [np.asarray(v, dtype=float) for v in (x1, n1, x2, n2)]
+    totals = [v.sum(axis=-1) for v in counts]
+    occupied = (counts[1] + counts[3]).sum(axis=1) > 0
+    whole = MantelHaenszel(totals[0], totals[1], totals[2], totals[3], kind)
+    a1, m1, a2, m2 = (
+        np.moveaxis(total[..., None] - part, -1, 0) for total, part in zip(totals, counts, strict=True)
+    )
+    without = MantelHaenszel(a1, m1, a2, m2, kind)
+    variance = jackknife(whole._point, np.moveaxis(without._point, 0, -1), occupied)
+    groups = occupied.sum(axis=-1)
+    mean_rows = (totals[1] + totals[3]).sum(axis=-1) / np.maximum(groups, 1)
+    deff = design_effect(variance, whole.se**2, otherwise=mean_rows)
+    return np.where(np.isnan(deff), np.maximum(mean_rows, 1.0), deff), np.maximum(groups - 1, 1).astype(float)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from audit.engine import scored as score_tables
 from audit.engine.counts import Cells, Counts
 from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
 from audit.engine.metrics import decisions, score_distances, scores
-from audit.engine.metrics.sample import Mean, Rate, Sample
+from audit.engine.metrics.sample import Flags, Mean, Rate, Sample
 from audit.engine.scored import Scored, by_tenth, tabulate_scores
 from audit.engine.tasks.multiclass import one_against_rest, right_or_wrong
 from audit.registry import Metric, metric_named, metrics, split_class, with_class
@@ -33,6 +33,35 @@ SCORE_NEEDS = (
     *("calibration_in_the_large", "calibration_slope", "brier", "log_loss", "expected_calibration_error"),
     *("mean_score", "balance_for_positive_class", "balance_for_negative_class"),
 )
+
+
+@dataclass(frozen=True)
+class Strata:
+    """A rate by (group, stratum): numerator and denominator in effective rows, and by cluster bucket.
+
+    `thin` where under ten weighted rows stand in numerator or complement.
+    """
+
+    k: Floats
+    n: Floats
+    thin: Flags
+    bucket_k: Floats
+    bucket_n: Floats
+
+    @staticmethod
+    def of(sample: Rate, groups: int, strata: int) -> Strata:
+        """A flat sample, laid out."""
+        k, n, bucket_k, bucket_n = (
+            part.reshape(groups, strata, *part.shape[1:])
+            for part in (sample.x, sample.size, sample.bucket_k, sample.bucket_n)
+        )
+        return Strata(k, n, sample.thin.reshape(groups, strata), bucket_k, bucket_n)
+
+    def take(self, index: Index) -> Strata:
+        """The groups at these places."""
+        return Strata(
+            self.k[index], self.n[index], self.thin[index], self.bucket_k[index], self.bucket_n[index]
+        )
 
 
 class Tables:
@@ -192,26 +221,20 @@ class Tables:
         return replace(sample, leave_out=leave, occupied=rows > 0)
 
     def strata(
-        self, metric: str, grouping: tuple[str, ...]
-    ) -> tuple[tuple[tuple[str | None, ...], ...], Floats, Floats]:
-        """Strata, and the metric's numerators and denominators by (group, stratum)."""
-        control = self.counts.control
-        flat = self.groups(grouping, control, split_class(metric)[1])
-        sample = decisions.rate(metric_named(metric), flat)
+        self, metric: str, grouping: tuple[str, ...], side: str = "group"
+    ) -> tuple[tuple[tuple[str | None, ...], ...], Strata]:
+        """The control columns' strata, and the metric by (group, stratum); side `rest`: everyone else's."""
+        flat = self.groups(grouping, self.counts.control, split_class(metric)[1])
         groups = self.groups(grouping).groups
         width = len(grouping)
-        strata = tuple(
-            dict.fromkeys(
-                sorted((g[width:] for g in flat.groups), key=lambda s: [(v is None, v or "") for v in s])
-            )
-        )
-        k, n = np.zeros((len(groups), len(strata))), np.zeros((len(groups), len(strata)))
+        seen = {group[width:] for group in flat.groups}
+        names = tuple(sorted(seen, key=lambda s: [(v is None, v or "") for v in s]))
         row = {group: index for index, group in enumerate(groups)}
-        column = {stratum: index for index, stratum in enumerate(strata)}
-        for index, both in enumerate(flat.groups):
-            place_ = row[both[:width]], column[both[width:]]
-            k[place_], n[place_] = sample.x[index], sample.size[index]
-        return strata, k, n
+        column = {stratum: index for index, stratum in enumerate(names)}
+        places = [row[both[:width]] * len(names) + column[both[width:]] for both in flat.groups]
+        cells = np.array(places, dtype=np.int64)
+        whole = flat.spread(cells, len(groups), len(names), rest=side == "rest")
+        return names, Strata.of(decisions.rate(metric_named(metric), whole), len(groups), len(names))
 
     @cached_property
     def uneven_labels(self) -> str | None:

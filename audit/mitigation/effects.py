@@ -11,7 +11,7 @@ from audit.mitigation.paired import NO_LABEL, Change, Decisions, gap_change, rat
 from audit.mitigation.rows import Audited
 from audit.mitigation.target import changeable
 from audit.mitigation.trial_report import Side, Target
-from audit.registry import Metric, metrics
+from audit.registry import Metric, low_is_good, metrics
 from audit.result import AuditResult, Finding, group_name
 
 Ints = npt.NDArray[np.int64]
@@ -122,9 +122,7 @@ def _others(audit: AuditResult, target: Target) -> list[Finding]:
 
 
 def _direction(metric: Metric, outcome: str) -> float:
-    if metric.high_is == "outcome":
-        return 1.0 if outcome == "favourable" else -1.0
-    return -1.0 if metric.high_is == "bad" else 1.0
+    return -1.0 if low_is_good(metric, outcome) else 1.0
 
 
 def _judged(pairing: Pairing, change: Change) -> str:

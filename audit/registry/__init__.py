@@ -34,7 +34,8 @@ class Metric:
     parity: float | None
     """The value of a difference at parity; None where groups are not compared by it."""
     high_is: str
-    """`good` or `bad` for the person whatever the outcome, or `outcome`: as a positive prediction is."""
+    """`good` or `bad` for the person whatever the outcome, `outcome`: as a positive prediction is,
+    `inverse`: as a negative one is, or `neither`."""
     interval: str
     """clopper_pearson, linearised, transformed, delong, distance, clustered or none."""
     denominator_words: str
@@ -178,6 +179,18 @@ def require_decisions(task: str, what: str) -> None:
             f"{what} reads decisions of two values, and the task is {task}",
             hint="Audit the decision that follows from the output, with a label or prediction of two values.",
         )
+
+
+def low_is_good(metric: Metric, outcome: str) -> bool:
+    """Whether a low value is the good one for people, the outcome of a positive prediction given.
+
+    >>> low_is_good(metric_named("false_negative_rate"), "favourable")
+    True
+    >>> low_is_good(metric_named("f1"), "adverse")
+    False
+    """
+    turned = {"outcome": "adverse", "inverse": "favourable"}
+    return metric.high_is == "bad" or turned.get(metric.high_is) == outcome
 
 
 def lookup(name: str, *, where: str | None = None) -> Metric | Alias:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audit.registry import COMPARISONS, Alias, Metric, aliases, metrics, tasks_of, with_class
+from audit.registry import COMPARISONS, Alias, Metric, aliases, low_is_good, metrics, tasks_of, with_class
 from audit.result import Rule, Waiver
 from audit.spec.bands import Band, band
 from audit.spec.model import Document
@@ -43,7 +43,7 @@ def resolve(document: Document, problems: Problems) -> tuple[Rule, ...]:
         if comparison is None:
             continue
         allowed = _band(asked, comparison, problems)
-        if allowed is not None:
+        if allowed is not None and _can_be_missed(asked, comparison, allowed, document, problems):
             rules.append(_rule(asked, ids[position], comparison, allowed))
     return tuple(rules)
 
@@ -197,6 +197,29 @@ def _band(asked: _Asked, comparison: str, problems: Problems) -> Band | None:
         return found
     problems.add((*asked.path, found.key) if found.key else asked.path, found.what, found.hint)
     return None
+
+
+def _can_be_missed(
+    asked: _Asked, comparison: str, allowed: Band, document: Document, problems: Problems
+) -> bool:
+    """No group lies beyond the best one: a bound on that side alone would pass whatever the data."""
+    attributes = document.data.attributes
+    named = [name for name in asked.spec.attributes or attributes if name in attributes]
+    best = [name for name in named if attributes[name].reference == "best"]
+    by_law = isinstance(asked.entry, Alias) and asked.entry.reference is not None
+    if comparison not in ("difference", "ratio") or not best or by_law:
+        return True
+    for part in asked.parts:
+        lowest = low_is_good(part, document.system.outcome)
+        if allowed[1 if lowest else 0] is None:
+            key, side, other = (
+                ("at_least", "below", "at_most") if lowest else ("at_most", "above", "at_least")
+            )
+            what = f"`{key}`: no group lies {side} the best, {best[0]}'s reference, so this cannot be missed"
+            hint = f"Write {other}, leave out one_sided, or name another reference."
+            problems.add((*asked.path, key), what, hint)
+            return False
+    return True
 
 
 def _rule(asked: _Asked, name: str, comparison: str, allowed: Band) -> Rule:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from audit.engine.run import audit
+from audit.errors import SpecError
 from audit.result import Verdict
 from audit.spec import from_dict
 from tests.engine.make import (
@@ -135,6 +136,72 @@ def test_every_reference(reference: str) -> None:
         assert c.low is not None
         assert c.high is not None
         assert c.low <= c.value <= c.high or reference == "best"
+
+
+FOUR = {"a": (300, 100, 50, 550), "b": (500, 10, 10, 480), "c": (200, 150, 150, 500)}
+
+
+@pytest.mark.parametrize(
+    ("metric", "favourable", "adverse"),
+    [
+        ("accuracy", "b", "b"),
+        ("error_rate", "b", "b"),
+        ("selection_rate", "b", "a"),
+        ("false_positive_rate", "c", "b"),
+        ("false_negative_rate", "b", "c"),
+        ("positive_predictive_value", "b", "b"),
+    ],
+)
+def test_the_best_is_best_for_people_and_the_value_is_the_metrics_own(
+    metric: str, favourable: str, adverse: str
+) -> None:
+    for outcome, best in (("favourable", favourable), ("adverse", adverse)):
+        for kind in ({"comparison": "ratio", "at_least": 0.8}, {"comparison": "difference", "at_most": 0.1}):
+            options = {"attributes": {"g": {"reference": "best"}}, "outcome": outcome}
+            result = run(table(**FOUR), BOTH, {"metric": metric, **kind}, **options)
+            top = estimate(result, metric, g=best).value
+            assert {c.reference for c in result.comparisons} == {best}
+            for c in result.comparisons:
+                own = estimate(result, metric, g=c.group[0]).value
+                expected = own / top if kind["comparison"] == "ratio" else own - top
+                assert c.value == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_highest_and_the_lowest_as_best_are_one_test_mirrored() -> None:
+    """A difference of 1 − p is that of p with its sign turned, p values and limits with it."""
+    rates = {"a": (280, 1000), "b": (300, 600), "c": (100, 400), "d": (3, 9)}
+    rows = selected(**rates)
+    turned = rows.assign(p=1 - rows.p)
+    options = {"attributes": {"g": {"reference": "best"}}, "policy": {"min_group": 1}}
+    one = run(rows, ONLY, DIFFERENCE, **options)
+    other = run(turned, ONLY, DIFFERENCE, outcome="adverse", **options)
+    assert [c.group for c in one.comparisons] == [c.group for c in other.comparisons]
+    for c, d in zip(one.comparisons, other.comparisons, strict=True):
+        assert (c.value, c.p_pass, c.p_violation) == pytest.approx((-d.value, d.p_pass, d.p_violation))
+        assert (c.pass_low, c.pass_high) == pytest.approx((-d.pass_high, -d.pass_low))
+        assert (c.violation_low, c.violation_high) == pytest.approx((-d.violation_high, -d.violation_low))
+
+
+@pytest.mark.parametrize(
+    ("metric", "outcome", "bound", "refused"),
+    [
+        ("selection_rate", "favourable", {"at_most": 0.05}, True),
+        ("selection_rate", "adverse", {"at_most": 0.05}, False),
+        ("selection_rate", "adverse", {"at_least": -0.05}, True),
+        ("error_rate", "favourable", {"at_most": 0.05}, False),
+        ("equalized_odds", "favourable", {"at_most": 0.05}, True),
+    ],
+)
+def test_a_bound_beyond_the_best_is_refused(
+    metric: str, outcome: str, bound: dict[str, float], refused: bool
+) -> None:
+    rule = {"metric": metric, "comparison": "difference", "one_sided": True, **bound}
+    options = {"attributes": {"g": {"reference": "best"}}, "outcome": outcome}
+    if refused:
+        with pytest.raises(SpecError, match="cannot be missed"):
+            run(table(**FOUR), BOTH, rule, **options)
+    else:
+        assert run(table(**FOUR), BOTH, rule, **options).comparisons
 
 
 def test_largest_of_equal_groups_is_the_first_by_name_and_never_the_missing() -> None:

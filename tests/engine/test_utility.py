@@ -47,7 +47,7 @@ def test_expected_utility_is_the_mean_worth_of_the_outcomes(frame: pd.DataFrame)
         found = _value(result, "expected_utility", (group,))
         assert found.value == pytest.approx(here.mean(), abs=1e-12)
         half = 1.96 * here.std(ddof=1) / len(here) ** 0.5
-        assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.02)
+        assert half < (found.high - found.low) / 2 < 1.1 * half
         assert found.n == len(here)
 
 

@@ -87,6 +87,31 @@ def test_two_groups_against_the_rest_are_one_hypothesis() -> None:
     assert judge(named, policy())[2] is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("kind", "band"),
+    [
+        ("difference", (None, 0.0)),
+        ("difference", (-0.05, 0.2)),
+        ("ratio", (0.8, None)),
+        ("ratio", (0.8, 1.5)),
+        ("conditional_ratio", (0.8, None)),
+    ],
+)
+def test_a_band_that_two_groups_do_not_share_makes_two_hypotheses(
+    kind: str, band: tuple[float | None, float | None]
+) -> None:
+    rows = [
+        replace(comparison(name, 1, p, reference="rest"), comparison=kind)
+        for name, p in (("a", 0.04), ("b", 0.9))
+    ]
+    [rule] = policy().rules
+    uneven = replace(policy(), rules=(replace(rule, comparison=kind, lower=band[0], upper=band[1]),))
+    findings, _, verdict = judge(rows, uneven)
+    assert [row[3] for row in ranked(rows, uneven)] == [2, 2]
+    assert verdict is Verdict.INCONCLUSIVE
+    assert findings[1].verdict is Verdict.INCONCLUSIVE
+
+
 def test_blocked_never_passes_and_never_excuses() -> None:
     small = "25 rows are fewer than 30"
     assert judge([passing(blocked=small)], policy())[2] is Verdict.INCONCLUSIVE

@@ -131,3 +131,15 @@ def test_the_detectable_difference_is_detected_four_times_in_five():
     assert detectable(0.2, 1000, 2000, 0.025) < detectable(0.2, 250, 2000, 0.025)
     assert np.isnan(detectable(0.5, 2, 2, 0.0001))
     assert np.isnan(detectable(0.5, 0, 10, 0.05))
+
+
+def test_a_bound_that_no_rate_reaches_is_no_bound_to_come_near_to() -> None:
+    """Against everyone, a group of most rows has its bounds carried back beyond ±1."""
+    evidence = TwoRates(50, 100, 21, 40, "difference")
+    with np.errstate(invalid="raise", divide="raise"):
+        beyond = two_rates_needed(evidence, -1.3, 0.1, 0.05)
+        open_end = two_rates_needed(evidence, -np.inf, 0.1, 0.05)
+        neither, _ = two_rates_needed(evidence, -1.3, 1.3, 0.05)
+    assert beyond == open_end
+    assert np.isfinite(beyond[0])
+    assert np.isnan(neither)

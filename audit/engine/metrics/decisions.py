@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.engine.groups import MISSING, Floats, Groups
-from audit.engine.metrics.sample import Described, Mean, Odds, Rate, Sample, no_buckets, reasons
-from audit.engine.sampling import effective
+from audit.engine.metrics.sample import Described, Mean, Rate, Sample, ShareOdds, no_buckets, reasons
+from audit.engine.sampling import effective, scarcity
 from audit.registry import Mask, Metric, split_class
 
 Formula = Callable[[Any], Any]
@@ -95,19 +95,25 @@ _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def smooth(groups: Groups, formula: Formula, made: type[Mean], reason: str) -> Mean:
-    """A smooth function of the four shares, linearised: the gradient is the complex step's."""
+    """A smooth function of the four shares, linearised: the gradient is the complex step's.
+
+    The variance of a kind of row that is rare, or was not drawn at all, is taken as far as its exact limit.
+    """
     weights = groups.n if groups.w is None else groups.w
     squares = groups.n if groups.w2 is None else groups.w2
     four, squared, rows = (
         np.stack([table[:, y, p] for y, p in _CORNERS], axis=-1) for table in (weights, squares, groups.n)
     )
-    total = four.sum(axis=-1)
+    total, drawn = four.sum(axis=-1), rows.sum(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = formula(four / np.where(total > 0, total, np.nan)[:, None])
-        smoothed = (four + 0.5) / (total + 2)[:, None]
-        gradient = _gradient(formula, smoothed, log=made is Odds)
+        unit = total[:, None] / np.where(drawn > 0, drawn, np.nan)
+        smoothed = (four + 0.5 * unit) / (total[:, None] + 2 * unit)
+        gradient = _gradient(formula, smoothed, log=made is ShareOdds)
         influence = gradient - (smoothed * gradient).sum(axis=-1, keepdims=True)
-        se = np.sqrt((squared * influence**2).sum(axis=-1)) / np.where(total > 0, total, np.nan)
+        heaviness = np.where(rows > 0, squared / rows, squared.sum(axis=-1, keepdims=True) / drawn)
+        unseen = heaviness * scarcity(rows, drawn)
+        se = np.sqrt(((squared + unseen) * influence**2).sum(axis=-1)) / np.where(total > 0, total, np.nan)
     leave, occupied = no_buckets(len(groups)), np.zeros((len(groups), 0), dtype=bool)
     if groups.buckets is not None:
         parts = np.stack([groups.buckets[:, y, p] for y, p in _CORNERS], axis=-1)
@@ -116,7 +122,12 @@ def smooth(groups: Groups, formula: Formula, made: type[Mean], reason: str) -> M
             leave = formula(left / left.sum(axis=-1, keepdims=True))
         occupied = parts.sum(axis=-1) > 0
     n = _denominators(formula, rows)
-    return made(value, n, reasons(np.isnan(value), reason), se, leave, occupied)
+    given = (value, n, reasons(np.isnan(value), reason), se, leave, occupied)
+    if made is not ShareOdds:
+        return made(*given)
+    missed, wrong = four[:, 2], four[:, 1] + four[:, 2]
+    share, size, _ = effective(missed, wrong, squared[:, 2], squared[:, 1], rows[:, 1] + rows[:, 2])
+    return ShareOdds(*given, x=np.nan_to_num(share) * size, size=size)
 
 
 def _gradient(formula: Formula, at: Floats, *, log: bool) -> Floats:
@@ -155,7 +166,7 @@ _FORMULAS: dict[str, tuple[Formula, type[Mean], str]] = {
     "balanced_accuracy": (_balanced_accuracy, Mean, "one of the two labels does not occur"),
     "f1": (_f1, Mean, "no positive label and no positive prediction"),
     "matthews_corrcoef": (_matthews, Mean, "a label or a prediction does not vary"),
-    "fn_fp_ratio": (_fn_fp, Odds, "no false positive"),
+    "fn_fp_ratio": (_fn_fp, ShareOdds, "no false positive"),
 }
 
 

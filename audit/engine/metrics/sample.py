@@ -16,6 +16,10 @@ Arguments = tuple[str, tuple[Floats, ...]]
 """The kind of evidence, and the arrays that it is made of."""
 S = TypeVar("S", bound="Sample")
 _TINY = 1e-300
+_FAR = 4.0
+"""Standard errors from 0 from which the logarithm of a value is near normal."""
+_MANY = 1e12
+"""Degrees of freedom that make Student's t the normal."""
 LEAST_ROWS = 30
 """Rows of the denominator below which a linearised standard error is not relied on, either way."""
 
@@ -201,15 +205,28 @@ class Mean(Sample):
         occupied = self.occupied | reference.occupied
         enough = np.where(self._enough(reference), 1.0, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
+            if comparison == "ratio" and not self.leave_out.shape[1]:
+                return self._fieller(reference, enough, share)
             if comparison == "ratio":
-                value = self.value / np.where(reference.value > 0, reference.value, np.nan)
-                se = enough * np.hypot(self.relative_se, reference.relative_se)
-                leave, full = np.log(self.leave_out / reference.leave_out), np.log(value)
-                return "log", (value, *self._jackknifed(full, se, leave, occupied))
+                return self._log_ratio(reference, enough, share, occupied)
             value = (1 - share) * (self.value - reference.value)
             se = enough * (1 - share) * np.hypot(self.absolute_se, reference.absolute_se)
             leave = (1 - share)[:, None] * (self.leave_out - reference.leave_out)
         return "mean", (value, *self._jackknifed(value, se, leave, occupied))
+
+    def _fieller(self, reference: Mean, enough: Floats, share: Floats) -> Arguments:
+        """The ratio tested as m1 − t·m2, which holds where the first is near 0 (Fieller 1954)."""
+        none, many = np.zeros(len(self)), np.full(len(self), _MANY)
+        mine = (self.value * enough, self.se**2, none, many)
+        return "skewed:ratio", (*mine, reference.value, reference.se**2, none, many, none + 1, share)
+
+    def _log_ratio(self, reference: Mean, enough: Floats, share: Floats, occupied: Flags) -> Arguments:
+        """The ratio on the log scale, jackknifed; untestable where either is within four errors of 0."""
+        value = self.value / np.where(reference.value > 0, reference.value, np.nan)
+        relative = (self.relative_se, reference.relative_se)
+        sound = np.where(np.maximum(*relative) < 1 / _FAR, enough, np.nan)
+        leave, full = np.log(self.leave_out / reference.leave_out), np.log(value)
+        return "log", (value, *self._jackknifed(full, sound * np.hypot(*relative), leave, occupied), share)
 
     @property
     def absolute_se(self) -> Floats:
@@ -246,7 +263,22 @@ class Odds(Mean):
         with np.errstate(invalid="ignore", divide="ignore"):
             leave, full = np.log(self.leave_out), np.log(self.value)
         se = np.where(self._enough(), self.se, np.nan)
-        return "log", (self.value, *self._jackknifed(full, se, leave, self.occupied))
+        parts = self._jackknifed(full, se, leave, self.occupied)
+        return "log", (self.value, *parts, np.zeros(len(self)))
+
+    def versus(self, reference: Mean, share: Floats, comparison: str) -> Arguments:
+        if comparison != "ratio":
+            return super().versus(reference, share, comparison)
+        value, se, df = self._logged(reference)
+        return "log", (value, se * np.where(self._enough(reference), 1.0, np.nan), df, share)
+
+    def _logged(self, reference: Mean) -> tuple[Floats, Floats, Floats]:
+        """The ratio of the two, the standard error of its logarithm, and the degrees of freedom of that."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = self.value / np.where(reference.value > 0, reference.value, np.nan)
+            leave = np.log(self.leave_out / reference.leave_out)
+            se = np.hypot(self.se, reference.se)
+            return value, *self._jackknifed(np.log(value), se, leave, self.occupied | reference.occupied)
 
     @property
     def absolute_se(self) -> Floats:
@@ -255,6 +287,26 @@ class Odds(Mean):
     @property
     def relative_se(self) -> Floats:
         return self.se
+
+
+@dataclass(frozen=True)
+class ShareOdds(Odds):
+    """The odds of a proportion, `x` of `size` effective rows, whose exact limits carry their difference."""
+
+    x: Floats
+    size: Floats
+
+    def versus(self, reference: Mean, share: Floats, comparison: str) -> Arguments:
+        if comparison == "ratio" or not isinstance(reference, ShareOdds):
+            return super().versus(reference, share, comparison)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            _, se, df = self._logged(reference)
+            deff = np.fmax(1.0, (se / np.hypot(self.se, reference.se)) ** 2)
+        size = self.size * np.where(self._enough(reference), 1.0, np.nan)
+        return "odds:difference", (self.x, size, reference.x, reference.size, deff, df)
+
+    def _gone(self, flags: Flags) -> dict[str, Any]:
+        return {**super()._gone(flags), "size": np.where(flags, np.nan, self.size)}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from audit.engine.groups import MISSING, Floats
 from audit.engine.metrics import score_bins
 from audit.engine.metrics.sample import Area, Distance, Mean, Sample, no_buckets, reasons
 from audit.engine.metrics.score_distances import normals
+from audit.engine.sampling import scarcity
 from audit.engine.scored import Scored
 from audit.registry import Metric
 
@@ -66,8 +67,16 @@ def _calibration(scored: Scored) -> Mean:
         mean = (scored.s[:, _LABELLED].sum(axis=1) - w[:, POSITIVE]) / np.where(total > 0, total, np.nan)
         squares = scored.ss2[:, _LABELLED].sum(axis=1) - 2 * scored.s2[:, POSITIVE] + w2[:, POSITIVE]
         sums = scored.s2[:, _LABELLED].sum(axis=1) - w2[:, POSITIVE]
-        variance = (squares - 2 * mean * sums + mean**2 * w2.sum(axis=1)) / total**2
+        variance = (squares - 2 * mean * sums + mean**2 * w2.sum(axis=1) + _unseen(scored)) / total**2
     return _mean(mean, variance, _rows(scored))
+
+
+def _unseen(scored: Scored) -> Floats:
+    """What the rarer label's count hides of the variance of a sum over rows, in squared weights."""
+    rows = scored.n[:, :, _LABELLED].sum(axis=1)
+    drawn, heavy = rows.sum(axis=1), scored.w2[:, :, _LABELLED].sum(axis=(1, 2))
+    mean = heavy / np.where(drawn > 0, drawn, np.nan)
+    return np.asarray(mean * scarcity(rows.min(axis=1), drawn))
 
 
 def _brier(scored: Scored) -> Mean:
@@ -81,7 +90,7 @@ def _brier(scored: Scored) -> Mean:
         middle = scored.middle
         loss = np.stack([middle[..., NEGATIVE] ** 2, (1 - middle[..., POSITIVE]) ** 2], axis=-1)
         spread = scored.w2[:, :, _LABELLED] * (loss - mean[:, None, None]) ** 2
-        variance = spread.sum(axis=(1, 2)) / total**2
+        variance = (spread.sum(axis=(1, 2)) + _unseen(scored)) / total**2
     return _mean(mean, variance, _rows(scored))
 
 
