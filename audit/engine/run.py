@@ -22,6 +22,7 @@ from audit.engine.groups import MISSING
 from audit.engine.metrics.distributions import spreads
 from audit.engine.source import Source, open_source
 from audit.engine.tables import Tables, rows_of
+from audit.engine.warnings import warnings_of
 from audit.errors import DataError, SpecError, UsageError
 from audit.registry import Alias, lookup, metric_named, nearest, split_class
 from audit.result import (
@@ -40,8 +41,6 @@ from audit.result import (
     group_name,
 )
 from audit.spec import AuditSpec, resolve_rules
-
-_FLIPPED = "four_fifths"
 
 
 def audit(
@@ -243,23 +242,10 @@ def _data(
         threshold=spec.data.threshold,
         weights=counts.weights,
         clusters=counts.clusters,
-        warnings=(() if source is None else source.notes) + _warnings(spec, counts, tables, rules),
+        warnings=(() if source is None else source.notes) + warnings_of(spec, counts, tables, rules),
         task=spec.data.task_named,
         classes=counts.classes,
     )
-
-
-def _warnings(spec: AuditSpec, counts: Counts, tables: Tables, rules: tuple[Rule, ...]) -> tuple[str, ...]:
-    found = list(counts.notes)
-    if tables.uneven_labels:
-        found.append(f"{tables.uneven_labels}: metrics that need labels cannot pass")
-    if spec.system.outcome == "adverse" and any(rule.metric == _FLIPPED for rule in rules):
-        found.append(
-            "four-fifths compares the shares not predicted positive, which is the favourable outcome"
-        )
-    if len(counts.cells) > 1:
-        found.append("the full cross of attributes has too many cells; each grouping was counted apart")
-    return tuple(found)
 
 
 def _coverage(tables: Tables) -> tuple[Coverage, ...]:
