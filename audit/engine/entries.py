@@ -19,6 +19,8 @@ from audit.engine.many import AgainstBest, EveryPair
 from audit.result import Comparison, Group, Policy, Rule, group_name
 
 Evidence = Any
+NO_OTHER = "another group"
+"""The reference of an attribute that has one group alone."""
 BUILDERS: dict[str, Callable[..., Evidence]] = {
     "rates:difference": lambda x1, n1, x2, n2, deff, df, share: evidence.Overall(
         evidence.TwoRates(x1, n1, x2, n2, "difference", deff, df), share, "difference"
@@ -88,7 +90,7 @@ def nothing_beside(rule: Rule, metric: str, attribute: str, groups: tuple[Group,
         comparison=rule.comparison,
         grouping=(attribute,),
         groups=groups,
-        references=("another group",) * size,
+        references=(NO_OTHER,) * size,
         value=np.full(size, np.nan),
         why=("there is no other group",) * size,
         n=n,

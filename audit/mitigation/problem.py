@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit.engine import run as engine
+from audit.engine.entries import NO_OTHER
 from audit.errors import DataError, UsageError
 from audit.mitigation.base import MOST_VALUES, Ints, Names, Setting, default_estimator
 from audit.mitigation.rows import Audited, audited_rows, persons
@@ -233,7 +234,7 @@ def changeable(one: Finding) -> bool:
         and "score" not in metric.needs
         and one.stratum is None
         and one.comparison in ("difference", "ratio")
-        and one.reference not in ("best", "parity")
+        and one.reference not in ("best", "parity", NO_OTHER)
     )
 
 

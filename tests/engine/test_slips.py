@@ -245,3 +245,22 @@ def test_the_file_that_is_joined_is_one(lines: list[str], tmp_path: Path) -> Non
         csv(tmp_path, ["more,extra", "x,1"], name)
     with pytest.raises(UsageError, match="2 files are joined"):
         read(csv(tmp_path, lines), join={"source": "[ab].csv", "on": "more"})
+
+
+def waived(*groups: str) -> dict[str, Any]:
+    return {"reason": "r", "approver": "A", "expires": "2030-01-01", "groups": list(groups)}
+
+
+def test_a_waiver_covers_one_group_and_not_its_namesake() -> None:
+    rows = random_rows(3, 400).assign(d=lambda rows: np.where(rows.index % 3, "a", "other"))
+    asked: dict[str, Any] = {"attributes": {"g": {}, "d": {}}}
+    with pytest.raises(SpecError, match="waives group 'a', and there is one in g and in d"):
+        judged(rows, rule={**PARITY, "waivers": [waived("a")]}, **asked)
+    judged(rows, rule={**PARITY, "waivers": [waived("a")], "attributes": ["d"]}, **asked)
+    with pytest.raises(SpecError, match="'b', which does not occur"):
+        judged(rows, rule={**PARITY, "waivers": [waived("b")], "attributes": ["d"]}, **asked)
+
+
+def test_an_emptied_list_of_groups_does_not_waive_all() -> None:
+    with pytest.raises(SpecError, match="covers all of them"):
+        judged(random_rows(3, 400), rule={**PARITY, "waivers": [waived()]})
