@@ -177,7 +177,6 @@ def _edited(folder: Path) -> None:
         ["compare", "{}", "{}"],
         ["report", "{}"],
         ["plan", "draft", "{}"],
-        ["checklist", "status", "--bundle", "{}"],
     ],
 )
 def test_nothing_is_read_off_a_result_that_is_not_as_it_was_written(
