@@ -14,9 +14,9 @@ from audit.result import SCHEMA_VERSION, AuditResult, Finding, Rule, Verdict, Wa
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.VIOLATION: 1, Verdict.INCONCLUSIVE: 3}
 ON_INCONCLUSIVE = ("fail", "warn", "pass")
-EVIDENCE_KINDS = ("mismatch", "stale", "governance")
-"""Reasons that the evidence is not of this model, policy or day, or that people still owe an answer or a
-signature: no setting waves them through."""
+EVIDENCE_KINDS = ("mismatch", "stale", "governance", "policy")
+"""Reasons that the evidence is not of this model, policy or day, that people still owe an answer or a
+signature, or that nothing was asked: no setting waves them through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Reason:
     """One thing that kept the decision from a pass, and what to do about it."""
 
     kind: str
-    """rule, mismatch, stale or governance."""
+    """rule, policy, mismatch, stale or governance."""
     id: str
     text: str
     next_step: str
@@ -58,8 +58,8 @@ def decide(
     """Decide from the evidence in `result`, judged anew from its p values.
 
     `today` decides which waivers are in force and how old the result is. A policy or model digest
-    that differs from the result's, a named model that is not given, a result that is too old or
-    disagrees with its own evidence make the decision inconclusive, whatever `on_inconclusive` says;
+    that differs from the result's, a named model that is not given, a result too old or of a later day,
+    or one that disagrees with its own evidence make it inconclusive, whatever `on_inconclusive` says;
     that option (fail, warn, pass; by default the policy's) is for rules alone. `extra` are reasons
     found elsewhere, as by governance.
     """
@@ -204,17 +204,19 @@ def _binding(result: AuditResult, spec_digest: str | None, model_sha256: str | N
 
 
 def _age(result: AuditResult, today: date, max_age_days: int | None) -> list[Reason]:
-    if max_age_days is None:
-        return []
     step = "Run the audit again on present data."
     try:
         made = date.fromisoformat(result.created_at[:10])
     except ValueError:
+        if max_age_days is None:
+            return []
         text = f"The result's date, {result.created_at[:30]!r}, cannot be read."
         return [Reason("stale", "age", text, step, Verdict.INCONCLUSIVE)]
     if made > today + timedelta(days=1):
-        text = f"The result is dated {made}, after today."
+        text = f"The result is dated {made}, after {today}."
         return [Reason("stale", "age", text, step, Verdict.INCONCLUSIVE)]
+    if max_age_days is None:
+        return []
     days = (today - made).days
     if days <= max_age_days:
         return []
@@ -284,7 +286,7 @@ def _next_step(rule: Rule, finding: Finding, verdict: Verdict) -> str:
 
 def _no_rules() -> Reason:
     return Reason(
-        "rule",
+        "policy",
         "policy",
         "The policy has no rules that decide, so there is nothing to pass.",
         "Add a rule of severity major or blocker under `policy: rules:`.",

@@ -9,9 +9,9 @@ from typing import Any
 
 from audit import bundle, codec
 from audit.cli import output
-from audit.errors import UsageError
+from audit.errors import BundleError, UsageError
 from audit.gate import Decision, Reason
-from audit.result import AuditResult, Verdict
+from audit.result import SCHEMA_VERSION, AuditResult, Verdict
 
 SHOWN = 6
 """Reasons that are printed; the rest is in the report."""
@@ -23,10 +23,32 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def open_result(folder: Path) -> tuple[bundle.Bundle, AuditResult]:
-    """The bundle in `folder` and the result that it holds."""
+def open_result(folder: Path, *, as_found: bool = False) -> tuple[bundle.Bundle, AuditResult]:
+    """The bundle in `folder` and the result that it holds.
+
+    A BundleError where the result was changed since it was written, or is of another schema: nothing is
+    read off it then. `as_found` leaves that to the caller, as the gate does, which has a verdict for it.
+    """
     found = bundle.read(folder)
-    return found, codec.loads(AuditResult, found.audit_json, where=str(found.path / bundle.AUDIT))
+    result = codec.loads(AuditResult, found.audit_json, where=str(found.path / bundle.AUDIT))
+    if as_found:
+        return found, result
+    theirs, ours = result.schema_version, SCHEMA_VERSION
+    if theirs.split(".")[0] != ours.split(".")[0]:
+        raise BundleError(
+            f"the result is of schema version {theirs}; this program reads {ours}",
+            where=str(found.path / bundle.AUDIT),
+            hint="Read it with the version that wrote it, or make it anew with `harm-audit run`.",
+        )
+    said = bundle.verify(folder)
+    broken = {bundle.AUDIT, bundle.MANIFEST} & {*said.changed, *said.missing}
+    if broken:
+        raise BundleError(
+            f"{' and '.join(sorted(broken))} was changed or lost since the bundle was written",
+            where=str(found.path),
+            hint="`harm-audit verify` says more; make it anew with `harm-audit run`.",
+        )
+    return found, result
 
 
 def digest_of(path: Path, option: str) -> str:

@@ -67,7 +67,7 @@ def command(
     Example:
       harm-audit gate evidence --spec audit.yaml --model model.pkl --max-age 30
     """
-    found, result = bundles.open_result(folder)
+    found, result = bundles.open_result(folder, as_found=True)
     today = as_of or bundles.today()
     home = governed(project, spec)
     held = held_reasons(home, found, result, stage, today, no_waivers) if home else ()

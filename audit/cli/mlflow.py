@@ -109,7 +109,7 @@ def promote(
                 + (f"its run {found.run} holds no bundle" if found.run else "it was made by no run"),
                 hint=f"Type: harm-audit mlflow log evidence --run {found.run or 'ID'}",
             )
-        held, result = bundles.open_result(found.bundle)
+        held, result = bundles.open_result(found.bundle, as_found=True)
         today = as_of or bundles.today()
         home = gate_command.governed(project, spec)
         against = gate_command.held_reasons(home, held, result, stage, today, no_waivers) if home else ()

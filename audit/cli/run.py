@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from audit.api import Audit
 
 DEFAULT_OUT = Path("evidence")
+NOTES = 6
 ROWS = 12
 """Findings in the table; the report has them all."""
 LEAST = {"verdict": 14, "rule": 12, "group": 16, "value": 6, "interval": 16, "bound": 11}
@@ -127,6 +128,12 @@ def tell(result: AuditResult, decision: Decision, out: Path, bundle_id: str, *, 
     output.echo(
         f"{data.rows_audited:,} of {data.rows_read:,} rows audited; for the groups and metrics examined."
     )
+    for excluded in data.excluded:
+        output.echo(output.paragraph(f"left out: {excluded.rows:,} rows, {excluded.reason}", indent="  "))
+    for note in data.warnings[:NOTES]:
+        output.echo(output.paragraph(f"note: {note}", indent="    ", first="  "))
+    if len(data.warnings) > NOTES:
+        output.echo(f"  And {len(data.warnings) - NOTES} more notes in the report.")
     output.echo(f"Report: {out / 'report.html'}")
     output.echo(f"Bundle: {out}, id {bundle_id}")
 

@@ -9,7 +9,7 @@ import numpy as np
 from audit.engine import barriers
 from audit.engine import references as held
 from audit.engine.decode import finite
-from audit.engine.entries import BUILDERS, Entry
+from audit.engine.entries import BUILDERS, Entry, nothing_beside
 from audit.engine.evidence import MantelHaenszel
 from audit.engine.groups import Floats
 from audit.engine.metrics.sample import Rate
@@ -168,9 +168,13 @@ def entries(rule: Rule, context: barriers.Context) -> list[Entry]:
             if rule.attributes and not set(grouping) <= set(rule.attributes):
                 continue
             stratified = stratify(metric, grouping, context.tables, context.references)
-            if stratified is not None:
+            if stratified is not None and len(stratified.groups):
                 made += [_common(rule, metric, grouping, kind, stratified, context)]
                 made += [_within(rule, metric, grouping, kind, stratified, context)]
+            elif len(grouping) == 1:
+                groups = context.tables.groups(grouping).groups
+                n = context.tables.sample(metric, grouping).n
+                made.append(nothing_beside(rule, metric, grouping[0], groups, n))
     return made
 
 

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from audit.engine.counts import Array, Cells, integers, ordered
+from audit.engine.spelling import check_negative, decision, guess_positive, is_fraction
 from audit.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     from audit.spec import AuditSpec
 
 UNREADABLE = "unreadable line"
-_PLAIN = (("1", "0"), ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 _MISSING = -1
 SUMS = ("n", "w", "w2", "s", "ss", "ws", "wss", "w2s", "w2ss")
 _CONTINUOUS = {
@@ -73,26 +73,29 @@ class Decoder:
     def learn(self, table: pa.Table) -> None:
         """Note which labels and predictions there are, and which of them is positive."""
         chosen = kept(table)
+        if len(table) and not chosen.any():
+            raise self._nothing_left([("left out by data.filter", int(integers(table["n"]).sum()))])
         for key, role in (("y", "label"), ("p", "prediction")):
             if key in table.column_names:
                 values, codes = _texts(table[key])
-                present = [_decision(values[code]) for code in np.unique(codes[chosen & (codes >= 0)])]
+                present = [decision(values[code]) for code in np.unique(codes[chosen & (codes >= 0)])]
                 self._seen[key] |= {value for value in present if value is not None}
                 self._decide(role, self._seen[key])
 
     def _decide(self, role: str, seen: set[str]) -> None:
         if role == "prediction" and self.spec.data.columns.prediction is None:
             self.positive[role] = "true"
+            self._check_threshold(seen)
             return
         data = self.spec.data
-        named = _decision(data.positive_label if role == "label" else data.positive_prediction)
+        named = decision(data.positive_label if role == "label" else data.positive_prediction)
         shown = ", ".join(repr(value) for value in sorted(seen)[:12])
         where = f"data.columns.{role}"
         if not seen:
             raise DataError(
                 f"the {role} column is empty in every row", where=where, hint="Name another column."
             )
-        if len(seen) > 2 and any(_fraction(value) for value in seen):
+        if len(seen) > 2 and any(is_fraction(value) for value in seen):
             raise DataError(
                 f"the {role} column holds {len(seen)} distinct numbers, so it is no decision: {shown}",
                 where=where,
@@ -105,20 +108,22 @@ class Decoder:
                 hint="Audit without a label (selection rates), or name the column that holds both outcomes.",
             )
         if named is None:
-            named = _guess(seen)
+            named = guess_positive(seen)
         if named is None:
             raise SpecError(
                 f"which {role} is positive cannot be told from its values: {shown}",
                 where=where,
                 hint=f"Write data.positive: {{{role}: VALUE}}.",
             )
-        if named not in seen and not (role == "prediction" and _guess(seen | {named}) == named):
+        if named not in seen and not (role == "prediction" and guess_positive(seen | {named}) == named):
             raise SpecError(
                 f"positive {role} {named!r} does not occur; there are: {shown}",
                 where="data.positive",
                 hint=f"Write data.positive: {{{role}: VALUE}} with one of them.",
             )
         others = sorted(seen - {named})
+        for other in others:
+            check_negative(role, named, other, where, alone=len(others) == 1)
         if len(others) > 1:
             note = (
                 f"{role}: every value but {named!r} counts as negative ({', '.join(map(repr, others[:12]))})"
@@ -126,6 +131,15 @@ class Decoder:
             if note not in self.notes:
                 self.notes.append(note)
         self.positive[role] = named
+
+    def _check_threshold(self, seen: set[str]) -> None:
+        if len(seen) == 1:
+            side = "at or above" if seen == {"true"} else "below"
+            raise DataError(
+                f"every score is {side} the threshold {self.spec.data.threshold:g}: all are decided alike",
+                where="data.threshold",
+                hint="Write the threshold in the score's own scale: of a score in percent it is 50, not 0.5.",
+            )
 
     def cells(
         self,
@@ -188,7 +202,7 @@ class Decoder:
             return np.full(len(table), _MISSING, dtype=np.int64)
         values, _ = _texts(table[key])
         places = {
-            value: int(value == self.positive[role]) for value in map(_decision, values) if value is not None
+            value: int(value == self.positive[role]) for value in map(decision, values) if value is not None
         }
         return self._coded_decisions(table, key, places)
 
@@ -196,7 +210,7 @@ class Decoder:
     def _coded_decisions(table: pa.Table, key: str, places: dict[str, int]) -> npt.NDArray[np.int64]:
         """Each entry's place by its value; -1 where it is missing."""
         values, codes = _texts(table[key])
-        decided = [_decision(value) for value in values]
+        decided = [decision(value) for value in values]
         flags = [_MISSING if value is None else places.get(value, _MISSING) for value in decided]
         lookup = np.array([*flags, _MISSING], dtype=np.int64)
         return lookup[codes]
@@ -228,13 +242,16 @@ class Decoder:
         elif columns.score:
             leave_out("no score", integers(table["bin"].fill_null(_MISSING)) == _MISSING)
         if not audited.any() or not rows[audited].sum():
-            shown = "; ".join(f"{reason}: {number}" for reason, number in excluded) or "no rows"
-            raise DataError(
-                f"no row is left to audit ({shown})",
-                where=self.spec.data.source or "the frame",
-                hint="Check data.filter and the columns named under data.columns.",
-            )
+            raise self._nothing_left(excluded)
         return audited, excluded
+
+    def _nothing_left(self, excluded: list[tuple[str, int]]) -> DataError:
+        shown = "; ".join(f"{reason}: {number}" for reason, number in excluded) or "no rows"
+        return DataError(
+            f"no row is left to audit ({shown})",
+            where=self.spec.data.source or "the frame",
+            hint="Check data.filter and the columns named under data.columns.",
+        )
 
 
 def kept(table: pa.Table) -> npt.NDArray[np.bool_]:
@@ -273,39 +290,6 @@ def _coded(
     places = {value: index for index, value in enumerate(levels)}
     lookup = np.array([*(places.get(value, 0) for value in values), places.get(None, 0)], dtype=np.int32)
     return levels, lookup[codes]
-
-
-def _decision(value: str | None) -> str | None:
-    """A label or prediction as it is compared: blank is missing, and 1.0 is 1 however it was written.
-
-    >>> [_decision(value) for value in ("1.0", "01", " ", "yes")]
-    ['1', '01', None, 'yes']
-    """
-    if value is None or not value.strip():
-        return None
-    whole, _, rest = value.partition(".")
-    return whole if rest and not rest.strip("0") and whole.lstrip("-").isdigit() else value
-
-
-def _fraction(value: str) -> bool:
-    """Whether the text is a number that is not whole."""
-    try:
-        return not float(value).is_integer()
-    except ValueError:
-        return False
-
-
-def _guess(seen: set[str]) -> str | None:
-    """The positive value of a plain pair, whatever its case; None where it is not plain.
-
-    >>> _guess({"Yes", "no"}), _guess({"0"}), _guess({">50K", "<=50K"})
-    ('Yes', '1', None)
-    """
-    lowered = {value.strip().lower(): value for value in seen}
-    for yes, no in _PLAIN:
-        if set(lowered) <= {yes, no} and len(lowered) == len(seen):
-            return lowered.get(yes, yes)
-    return None
 
 
 def finite(value: float) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audit.engine.barriers import Context, blocks, by_point, reports_small
-from audit.engine.entries import Entry
+from audit.engine.entries import Entry, nothing_beside
 from audit.engine.groups import Floats, Index
 from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
 from audit.engine.metrics.sample import Arguments, Rate, Sample
@@ -39,7 +39,10 @@ def entries(rule: Rule, context: Context) -> list[Entry]:
                 continue
             groups = context.tables.groups(grouping).groups
             place = _Place(rule, name, grouping, groups, context.tables.sample(name, grouping), context)
-            made.append(_entry(place, found.reference if isinstance(found, Alias) else None))
+            entry = _entry(place, found.reference if isinstance(found, Alias) else None)
+            if not len(entry) and len(grouping) == 1:
+                entry = nothing_beside(rule, name, grouping[0], groups, place.sample.n)
+            made.append(entry)
     return [entry for entry in made if len(entry)]
 
 

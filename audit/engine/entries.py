@@ -16,9 +16,11 @@ from audit.engine import distances, evidence, sampling, skewed
 from audit.engine.findings import Hypothesis, ranked
 from audit.engine.groups import Floats, Index
 from audit.engine.many import AgainstBest, EveryPair
-from audit.result import Comparison, Group, Policy, Rule
+from audit.result import Comparison, Group, Policy, Rule, group_name
 
 Evidence = Any
+NO_OTHER = "another group"
+"""The reference of an attribute that has one group alone."""
 BUILDERS: dict[str, Callable[..., Evidence]] = {
     "rates:difference": lambda x1, n1, x2, n2, deff, df, share: evidence.Overall(
         evidence.TwoRates(x1, n1, x2, n2, "difference", deff, df), share, "difference"
@@ -80,6 +82,29 @@ class Entry:
 
     def __len__(self) -> int:
         return len(self.groups)
+
+
+def nothing_beside(rule: Rule, metric: str, attribute: str, groups: tuple[Group, ...], n: Floats) -> Entry:
+    """An attribute of one group alone: an undefined comparison, so that the rule does not pass without it."""
+    name = group_name(groups[0]) if groups else "none"
+    reason = f"{attribute} has one group alone, {name}, and nothing to hold it against"
+    size = len(groups)
+    return Entry(
+        rule=rule,
+        metric=metric,
+        comparison=rule.comparison,
+        grouping=(attribute,),
+        groups=groups,
+        references=(NO_OTHER,) * size,
+        value=np.full(size, np.nan),
+        why=("there is no other group",) * size,
+        n=n,
+        reference_n=np.zeros(size),
+        blocked=(f"{reason}; where that is right, name the rule's `attributes:` without it",) * size,
+        reported=(False,) * size,
+        key="mean",
+        args=(np.full(size, np.nan),) * 3,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source
-from audit.errors import DataError
+from audit.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     from audit.spec import AuditSpec
@@ -68,8 +68,7 @@ def plan(spec: AuditSpec, source: Source, values: Values | None = None) -> Plan:
     table = source.table
     _check_columns(spec, table)
     if data.filter is not None:
-        with reading("data.filter"):
-            table = table.alias("audited").sql(f"SELECT *, ({data.filter}) AS audit_keep FROM audited")
+        table = _filtered(spec, source)
     kept = table["audit_keep"].cast("boolean").fill_null(False) if data.filter is not None else None
     expressions: dict[str, Any] = {}
     for index, (name, item) in enumerate(data.attributes.items()):
@@ -114,6 +113,30 @@ def plan(spec: AuditSpec, source: Source, values: Values | None = None) -> Plan:
     )
 
 
+def _filtered(spec: AuditSpec, source: Source) -> ir.Table:
+    """The table with the filter's answer as a column; a SpecError where it cannot be asked."""
+    where = spec.where("data", "filter")
+    columns = ", ".join(source.table.columns[:30])
+    as_text = source.kind == "csv"
+    hint = "A text file's columns are text here: write CAST(age AS DOUBLE) > 30." if as_text else None
+    try:
+        with reading(where):
+            asked = f"SELECT *, ({spec.data.filter}) AS audit_keep FROM audited"
+            table: ir.Table = source.table.alias("audited").sql(asked)
+    except DataError as error:
+        said = error.what.removeprefix("could not be read: ")
+        raise SpecError(
+            f"`filter` cannot be asked: {said}", where=where, hint=hint or f"Columns: {columns}."
+        ) from error
+    if not table["audit_keep"].type().is_boolean():
+        raise SpecError(
+            f"`filter` gives {table['audit_keep'].type()}, where true or false is needed",
+            where=where,
+            hint="Write a condition, as age >= 18.",
+        )
+    return table
+
+
 def _check_columns(spec: AuditSpec, table: ir.Table) -> None:
     columns = spec.data.columns
     for role, name in columns:
@@ -142,7 +165,8 @@ def _absent(column: Any) -> Any:
 
 def _checked(expressions: dict[str, Any], role: str, value: Any, valid: Any) -> None:
     """The value, 0 where it is not valid, and a flag for that: no sum then fails before it is told."""
-    sound = valid.fill_null(False)
+    # NaN by name: DuckDB takes a file's least and greatest for all of a column, and NaN is neither.
+    sound = (valid & ~value.isnan()).fill_null(False)
     expressions[role] = sound.ifelse(value, 0.0)
     expressions[f"bad_{role}"] = ~sound
 

@@ -22,6 +22,7 @@ from audit.engine.groups import MISSING
 from audit.engine.metrics.distributions import spreads
 from audit.engine.source import Source, open_source
 from audit.engine.tables import Tables, rows_of
+from audit.engine.warnings import warnings_of
 from audit.errors import DataError, SpecError, UsageError
 from audit.registry import Alias, lookup, metric_named, nearest, split_class
 from audit.result import (
@@ -40,8 +41,6 @@ from audit.result import (
     group_name,
 )
 from audit.spec import AuditSpec, resolve_rules
-
-_FLIPPED = "four_fifths"
 
 
 def audit(
@@ -139,18 +138,9 @@ def _policy_path(spec: AuditSpec) -> str | None:
 
 def _check(spec: AuditSpec, rules: tuple[Rule, ...], tables: Tables) -> None:
     """What a rule asks for must be there: groups of waivers, columns of strata, scores in [0, 1]."""
-    names = {group_name(group) for grouping in tables.groupings for group in tables.groups(grouping).groups}
     for rule in rules:
         where = f"{spec.path.name}:{rule.line}" if spec.path and rule.line else f"rule {rule.id}"
-        for waiver in rule.waivers:
-            for group in waiver.groups:
-                if group not in names:
-                    near = nearest(group, names)
-                    raise SpecError(
-                        f"rule {rule.id!r} waives group {group!r}, which does not occur",
-                        where=where,
-                        hint=f"Did you mean {near}?" if near else f"Groups: {', '.join(sorted(names)[:20])}.",
-                    )
+        _check_waivers(rule, tables, where)
         if rule.comparison.startswith("conditional_") and not tables.counts.control:
             raise SpecError(
                 f"rule {rule.id!r} compares within strata, and there are no control columns",
@@ -166,6 +156,29 @@ def _check(spec: AuditSpec, rules: tuple[Rule, ...], tables: Tables) -> None:
                 f"rule {rule.id!r} reads scores as probabilities, and some lie outside [0, 1]",
                 where=where,
                 hint="Give a score in [0, 1], or leave the rule out.",
+            )
+
+
+def _check_waivers(rule: Rule, tables: Tables, where: str) -> None:
+    """A waived group is one that the rule judges, and one alone: of two by that name both would pass."""
+    homes: dict[str, list[str]] = {}
+    for grouping in tables.groupings:
+        if not rule.attributes or set(grouping) <= set(rule.attributes):
+            for group in tables.groups(grouping).groups:
+                homes.setdefault(group_name(group), []).append(" × ".join(grouping))
+    for name in (group for waiver in rule.waivers for group in waiver.groups):
+        if name not in homes:
+            near = nearest(name, homes)
+            raise SpecError(
+                f"rule {rule.id!r} waives group {name!r}, which does not occur",
+                where=where,
+                hint=f"Did you mean {near}?" if near else f"Groups: {', '.join(sorted(homes)[:20])}.",
+            )
+        if len(homes[name]) > 1:
+            raise SpecError(
+                f"rule {rule.id!r} waives group {name!r}, and there is one in {' and in '.join(homes[name])}",
+                where=where,
+                hint="Split the rule in two by `attributes:`, and waive the group in one.",
             )
 
 
@@ -243,23 +256,10 @@ def _data(
         threshold=spec.data.threshold,
         weights=counts.weights,
         clusters=counts.clusters,
-        warnings=(() if source is None else source.notes) + _warnings(spec, counts, tables, rules),
+        warnings=(() if source is None else source.notes) + warnings_of(spec, counts, tables, rules),
         task=spec.data.task_named,
         classes=counts.classes,
     )
-
-
-def _warnings(spec: AuditSpec, counts: Counts, tables: Tables, rules: tuple[Rule, ...]) -> tuple[str, ...]:
-    found = list(counts.notes)
-    if tables.uneven_labels:
-        found.append(f"{tables.uneven_labels}: metrics that need labels cannot pass")
-    if spec.system.outcome == "adverse" and any(rule.metric == _FLIPPED for rule in rules):
-        found.append(
-            "four-fifths compares the shares not predicted positive, which is the favourable outcome"
-        )
-    if len(counts.cells) > 1:
-        found.append("the full cross of attributes has too many cells; each grouping was counted apart")
-    return tuple(found)
 
 
 def _coverage(tables: Tables) -> tuple[Coverage, ...]:

@@ -18,6 +18,7 @@ from ibis.common.exceptions import TableNotFound
 
 from audit.engine.connect import SPARK, check_address, connect
 from audit.engine.frames import connect_duckdb, feather_table, frame_table
+from audit.engine.parquet import check_alike
 from audit.engine.reading import KINDS, missing_column, reading
 from audit.engine.textfile import load_text
 from audit.errors import DataError, UsageError
@@ -108,13 +109,21 @@ def _file(spec: AuditSpec, located: str, every_column: bool) -> Source:
     paths = _paths(spec.base, located)
     suffixes = [suffix.lower() for suffix in paths[0].suffixes[-2:]]
     kind = suffixes[-1] if suffixes else ""
+    key = "sql" if spec.data.sql is not None else "table" if spec.data.table is not None else None
+    if key and kind not in _DUCKDB:
+        raise UsageError(
+            f"`{key}` goes with a database, and the source is a file: {paths[0].name}",
+            where=f"data.{key}",
+            hint="Take it out; `filter` takes a condition on the rows of a file.",
+        )
     if kind == ".gz" and len(suffixes) == 2:
         kind = suffixes[0]
     if paths[0].stat().st_size == 0:
         raise DataError(
             "the file is empty", where=located, hint="Write one row a decision, with a header line."
         )
-    _check_gzip(paths)
+    if kind not in _TEXT:  # whose lines are counted to the end
+        _check_gzip(paths)
     stamps, names = _stamps(paths), [str(path) for path in paths]
     rejected: int = 0
     lines: tuple[int, ...] = ()
@@ -124,9 +133,11 @@ def _file(spec: AuditSpec, located: str, every_column: bool) -> Source:
     else:
         connection = connect_duckdb()
         if kind in (".parquet", ".pq"):
+            check_alike(paths)
             table, name = connection.read_parquet(names), "parquet"
         elif kind in _JSON:
-            table, name = connection.read_json(names), "json"
+            # Types from every row: one that a sample missed would be bent to what the sample held.
+            table, name = connection.read_json(names, sample_size=-1, maximum_sample_files=len(names)), "json"
         elif kind in _ARROW:
             table, name = feather_table(connection, names), "arrow"
         elif kind in _TEXT:
@@ -144,6 +155,12 @@ def _paths(base: Path, located: str) -> tuple[Path, ...]:
     path = path if path.is_absolute() else base / path
     found = [path] if path.is_file() else sorted(Path(name) for name in glob.glob(str(path), recursive=True))
     files = tuple(item for item in found if item.is_file())
+    if not files and path.is_dir():
+        raise UsageError(
+            f"a folder, where a file is needed: {located}",
+            where="data.source",
+            hint=f"Name the files in it, as {located.rstrip('/')}/*.parquet.",
+        )
     if not files:
         here = (
             sorted(item.name for item in path.parent.glob("*") if item.is_file())
@@ -280,7 +297,14 @@ def _joined_files(spec: AuditSpec, connection: Any) -> tuple[Path, ...]:
             where="data.join.source",
             hint="Name a table of the same connection as data.join.table.",
         )
-    return _paths(spec.base, str(join.resolved_source()))[:1]
+    files = _paths(spec.base, str(join.resolved_source()))
+    if len(files) > 1:
+        raise UsageError(
+            f"{len(files)} files are joined: {', '.join(path.name for path in files[:5])}",
+            where="data.join.source",
+            hint="Name one file; people of the others would have no attributes.",
+        )
+    return files
 
 
 def _join_table(spec: AuditSpec, connection: Any, files: tuple[Path, ...]) -> ir.Table:
@@ -293,6 +317,12 @@ def _join_table(spec: AuditSpec, connection: Any, files: tuple[Path, ...]) -> ir
     path = files[0]
     if path.suffix.lower() in (".parquet", ".pq"):
         return connection.read_parquet(str(path))
+    if path.name.lower().removesuffix(".gz").rpartition(".")[2] not in ("csv", "tsv", "txt"):
+        raise UsageError(
+            f"a file of an unknown kind: {path.name}",
+            where="data.join.source",
+            hint="Expected CSV, TSV (also .gz) or Parquet.",
+        )
     loaded = load_text(connection, spec, (path,), _TEXT.get(path.suffix.lower()), name="joined")
     if loaded.rejected:
         shown = ", ".join(str(line) for line in loaded.lines)

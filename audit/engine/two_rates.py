@@ -170,7 +170,7 @@ class TwoRates(Normal):
             return limit
         q = quantile(a[needed] / 2, df[needed])
         p1, p2 = _exact_rates([v[needed] for v in (x1, n1, x2, n2)], q, upward=upward)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             limit[needed] = p1 / p2 if self.ratio else p1 - p2
         return limit
 

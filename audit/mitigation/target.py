@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from audit.engine.entries import NO_OTHER
 from audit.errors import DataError, UsageError
 from audit.mitigation.trial_report import Target
 from audit.registry import metrics, nearest
@@ -82,5 +83,5 @@ def changeable(one: Finding) -> bool:
         and "score" not in metric.needs
         and one.stratum is None
         and one.comparison in ("difference", "ratio")
-        and one.reference not in ("best", "parity")
+        and one.reference not in ("best", "parity", NO_OTHER)
     )

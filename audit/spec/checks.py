@@ -16,6 +16,11 @@ SEPARATE_ROLES = (
     *("exposure", "query", "rank", "relevance"),
 )
 """Roles that need a column each; `id` and `cluster` may share one."""
+ROWS = (
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"),
+    *(".parquet", ".pq", ".arrow", ".feather", ".ipc"),
+)
+"""Endings of files that hold rows and no tables."""
 
 
 def check_data(data: Data, problems: Problems) -> None:
@@ -151,6 +156,9 @@ def _source(data: Data, problems: Problems) -> None:
             problems.add(
                 ("data", key), f"`{key}` without a `source`", "Name the database: source: warehouse.duckdb."
             )
+        elif getattr(data, key) is not None and _is_rows(data.source):
+            what = f"`{key}` goes with a database, and the source is a file of rows: {shown(data.source)}"
+            problems.add(("data", key), what, "Take it out; `filter` takes a condition on a file's rows.")
     for key in ("table", "sql", "filter"):
         text = getattr(data, key)
         if text is not None and has_reference(text):
@@ -166,6 +174,13 @@ def _source(data: Data, problems: Problems) -> None:
             problems.add(
                 ("data", "join"), f"`join` has {found} of `table` and `source`; allowed: one of them"
             )
+
+
+def _is_rows(source: str | None) -> bool:
+    """Whether the source can only be a file of rows: it has one of their endings, and is no address."""
+    if source is None or "://" in source or has_reference(source):
+        return False
+    return source.lower().removesuffix(".gz").endswith(ROWS)
 
 
 def _address(source: str | None, path: PathKey, problems: Problems) -> None:

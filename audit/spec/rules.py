@@ -33,6 +33,7 @@ def resolve(document: Document, problems: Problems) -> tuple[Rule, ...]:
             break
         path: PathKey = ("policy", "rules", position)
         _attributes(spec, document, path, problems)
+        _waivers(spec, path, problems)
         asked = _asked(spec, path, problems)
         if asked is None:
             continue
@@ -102,6 +103,13 @@ def _attributes(spec: RuleSpec, document: Document, path: PathKey, problems: Pro
             problems.add((*path, "attributes", position), what, near_hint(name, known))
         elif name in spec.attributes[:position]:
             problems.add((*path, "attributes", position), f"`attributes` names {quoted(name)} twice")
+
+
+def _waivers(spec: RuleSpec, path: PathKey, problems: Problems) -> None:
+    for position, waiver in enumerate(spec.waivers):
+        if "groups" in waiver.model_fields_set and not waiver.groups:
+            what = "`groups` is empty, and a waiver without groups covers all of them"
+            problems.add((*path, "waivers", position, "groups"), what, "Name them, or leave it out for all.")
 
 
 def _fits(asked: _Asked, document: Document, problems: Problems) -> bool:

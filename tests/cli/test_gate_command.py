@@ -157,3 +157,39 @@ def test_report_in_other_formats(
 def test_report_since_a_baseline(red: Path, green: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(red), "--format", "markdown", "--baseline-bundle", str(green)]) == 0
     assert "was pass, is violation" in capsys.readouterr().out
+
+
+def _newer(folder: Path) -> None:
+    document = json.loads((folder / bundle.AUDIT).read_text())
+    document["schema_version"] = "9.0"
+    bundle.write(folder, {bundle.AUDIT: json.dumps(document).encode()})
+
+
+def _edited(folder: Path) -> None:
+    path = folder / bundle.AUDIT
+    path.write_text(path.read_text().replace("0.95", "0.96", 1))
+
+
+@pytest.mark.parametrize("spoil", [_newer, _edited, lambda folder: (folder / bundle.MANIFEST).unlink()])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "{}", "{}"],
+        ["report", "{}"],
+        ["plan", "draft", "{}"],
+    ],
+)
+def test_nothing_is_read_off_a_result_that_is_not_as_it_was_written(
+    spoil: Callable[[Path], None],
+    words: list[str],
+    green: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoil(green)
+    monkeypatch.chdir(green.parent)
+    before = sorted(green.parent.rglob("*"))
+    assert main([word.format(green) for word in words]) == 4
+    assert "harm-audit" in capsys.readouterr().err
+    assert sorted(green.parent.rglob("*")) == before
+    assert main(["gate", str(green), "--on-inconclusive", "pass"]) == 3

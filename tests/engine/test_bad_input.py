@@ -60,10 +60,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "rubbish.arrow": (b"\xff" * 4000, "could not be read"),
     "rubbish.feather": (b"\xff" * 4000, "could not be read"),
     "rubbish.duckdb": (b"\xff" * 4000, "could not be read"),
-    "rubbish after the header.csv": (HEADER + b"\xff\x00\n" * 400, "cannot be read"),
-    "latin.csv": (HEADER + "é,1,0\né,0,1\n".encode("latin-1"), "cannot be read"),
+    "rubbish after the header.csv": (HEADER + b"\xff\x00\n" * 400, "not UTF-8"),
+    "latin.csv": (HEADER + "é,1,0\né,0,1\n".encode("latin-1"), "not UTF-8"),
     "utf16.csv": ("g,y,p\na,1,0\n".encode("utf-16"), "UTF-8"),
-    "mac lines.csv": (b"g,y,p\ra,1,0\rb,0,1\r", "could not be read|header|no column"),
+    "mac lines.csv": (b"g,y,p\ra,1,0\rb,0,1\r", "carriage return"),
     "array.json": (b'[{"g": "a", "y": 1, "p": {"nested": 1}}]', "one value a row"),
     "half.jsonl": (b'{"g": "a", "y": 1, "p": 1}\n{"g": "b", "y', "could not be read"),
 }
@@ -83,7 +83,7 @@ def test_files_that_hold_no_rows(name: str, tmp_path: Path) -> None:
     [
         ("none.csv", "no such file: none.csv"),
         ("*.parquet", "no such file"),
-        ("folder", "no such file"),
+        ("folder", "a folder, where a file is needed"),
         ("d.xlsx", "unknown kind"),
         ("https://example.org/d.csv", "not fetched"),
         ("postgres://user@nowhere/db", "needs `table:` or `sql:`"),
@@ -155,7 +155,6 @@ WHOLE: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, Any], str]] = {
     "bins on text": ({}, BOTH, {"attributes": {"g": {"bins": [1]}}}, "Bins need|bins"),
     "cluster of a float": ({}, {**BOTH, "cluster": "s"}, {}, "differs by engine"),
     "filtered to nothing": ({}, BOTH, {"filter": "s > 2"}, "no row is left|empty"),
-    "filter on no column": ({}, BOTH, {"filter": "nothing > 2"}, "could not be read"),
 }
 
 
@@ -324,7 +323,7 @@ def test_tiny_groups_are_inconclusive() -> None:
 def test_one_group_is_inconclusive() -> None:
     result = run(table(a=(500, 500, 500, 500)), BOTH, ODDS, PARITY, {"metric": "four_fifths"})
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert verdict(result, "four_fifths").why == "No comparison could be made under this rule."
+    assert "g has one group alone, a, and nothing to hold it against" in verdict(result, "four_fifths").why
 
 
 def test_one_row() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from audit.errors import UsageError
 from audit.gate import Reason, decide
-from audit.result import AuditResult, Comparison, Model, System, Verdict, Waiver
+from audit.result import AuditResult, Comparison, Model, Rule, System, Verdict, Waiver
 from tests.gate.factory import comparison, passing, policy, result, rule, violating, waiver
 
 TODAY = date(2026, 11, 22)
@@ -63,6 +63,14 @@ def test_no_rules_never_pass() -> None:
     assert decide(result(policy=policy(rules=())), today=TODAY).exit_code == 3
     minor = policy(rule(severity="minor"))
     assert decide(result(passing(), policy=minor), today=TODAY).exit_code == 3
+
+
+@pytest.mark.parametrize("on_inconclusive", ["warn", "pass"])
+@pytest.mark.parametrize("rules", [(), (rule(severity="minor"),)])
+def test_no_setting_opens_a_gate_that_asks_nothing(on_inconclusive: str, rules: tuple[Rule, ...]) -> None:
+    rows = [passing()] if rules else []
+    asked = result(*rows, policy=policy(*rules) if rules else policy(rules=()))
+    assert decide(asked, today=TODAY, on_inconclusive=on_inconclusive).exit_code == 3
 
 
 def test_minor_is_no_reason() -> None:
@@ -142,6 +150,12 @@ class TestMismatch:
     def test_a_date_that_says_nothing(self, created_at: str) -> None:
         green = replace(result(passing(), policy=policy()), created_at=created_at)
         assert decide(green, today=TODAY, max_age_days=30).exit_code == 3
+
+    @pytest.mark.parametrize("max_age_days", [None, 30])
+    def test_a_result_of_a_later_day(self, max_age_days: int | None) -> None:
+        later = replace(result(passing(), policy=policy()), created_at="2026-11-24T00:00:00Z")
+        decision = decide(later, today=TODAY, max_age_days=max_age_days, on_inconclusive="pass")
+        assert (decision.exit_code, [reason.kind for reason in decision.reasons]) == (3, ["stale"])
 
     @pytest.mark.parametrize("on_inconclusive", ["warn", "pass"])
     def test_no_setting_waves_a_mismatch_through(self, on_inconclusive: str) -> None:
