@@ -2,6 +2,7 @@
 
     python benchmarks/peers.py                       # installs each peer from your package index; minutes
     python benchmarks/peers.py --only fairlearn      # some of them
+    python benchmarks/peers.py --rows 2000           # a first look
     python benchmarks/peers.py --write docs/compare.md
 
 The job: 20,000 decisions about two groups; how much lower is the selection rate, the true positive rate
@@ -145,6 +146,24 @@ def job():
     parts = men[["y", "p"]], women[["y", "p"]]
     return [statistical_parity_difference(*parts, chosen, outputs=[1]), None, None]
 """
+AIVERIFY = """
+import pickle
+from sklearn.tree import DecisionTreeClassifier
+from aiverify_fairness_metrics_toolbox_for_classification.algo_init import AlgoInit
+from aiverify_test_engine.plugins.enums.model_type import ModelType
+table = pd.DataFrame({"sex": (frame.sex == "Male").astype(int), "p": frame.p, "y": frame.y})
+table.to_pickle("rows.sav")
+with open("model.sav", "wb") as file:  # a model that decides what was decided
+    pickle.dump(DecisionTreeClassifier().fit(table[["sex", "p"]], table.p), file)
+def job():
+    asked = {"sensitive_feature": ["sex"], "annotated_labels_path": "", "file_name_label": ""}
+    AlgoInit(False, "", "rows.sav", "model.sav", "rows.sav", "y", ModelType.CLASSIFICATION, asked).run()
+    with open("output/results.json") as file:
+        of_yes = json.load(file)["output"]["results"][1]
+    rates = [{tuple(e["group"]): e["metric"] for e in of_yes[n]} for n in
+             ("True Positive Rate", "False Positive Rate")]
+    return [None, *(rate[0,] - rate[1,] for rate in rates)]
+"""
 
 PEERS = (
     Peer(
@@ -173,7 +192,16 @@ PEERS = (
         "",
         "on a Java machine; average odds has the other two in one figure",
     ),
+    Peer(
+        "aiverify-fairness-metrics-toolbox-for-classification",
+        ("aiverify-fairness-metrics-toolbox-for-classification",),
+        AIVERIFY,
+        "",
+        "opens a pickled model and runs it; a group's true positives over everybody's positives, which is no "
+        "rate of the group",
+    ),
     Peer("nannyml", ("nannyml",), None, "", "watches performance over time; no metric by group"),
+    Peer("deon", ("deon",), None, "", "questions; reads no data"),
 )
 FALLBACK = ("pandas<3",)
 """Tried where a peer does not import or run beside the newest pandas."""
@@ -183,29 +211,30 @@ def main() -> None:
     """Install, run, print the table and one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", action="append", choices=[peer.name for peer in PEERS])
+    parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--write", type=Path, help="a page with a block <!-- peers --> to put the table into")
     options = parser.parse_args()
     chosen = [peer for peer in PEERS if not options.only or peer.name in options.only]
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         data = Path(folder) / "rows.csv"
-        expected = rows(data)
+        expected = rows(data, options.rows)
         found = [measured(peer, Path(folder) / peer.name, data, expected) for peer in chosen]
-    text = table(found)
+    text = table(found, options.rows)
     print(text)
     if options.write:
         page = options.write.read_text(encoding="utf-8")
         options.write.write_text(BLOCK.sub(lambda _: text, page), encoding="utf-8")
-    print(json.dumps({"rows": ROWS, "peers": {entry["name"]: entry for entry in found}}))
+    print(json.dumps({"rows": options.rows, "peers": {entry["name"]: entry for entry in found}}))
 
 
-def rows(path: Path) -> list[float]:
+def rows(path: Path, size: int) -> list[float]:
     """Write the decisions and count the three differences by hand."""
     chance = np.random.default_rng(1)
-    sex = chance.choice(["Female", "Male"], ROWS)
-    y = chance.random(ROWS) < 0.4
-    p = chance.random(ROWS) < np.where(y, 0.7, 0.2) - np.where(sex == "Female", 0.1, 0)
+    sex = chance.choice(["Female", "Male"], size)
+    y = chance.random(size) < 0.4
+    p = chance.random(size) < np.where(y, 0.7, 0.2) - np.where(sex == "Female", 0.1, 0)
     pd.DataFrame({"sex": sex, "y": y.astype(int), "p": p.astype(int)}).to_csv(path, index=False)
-    parts = (np.ones(ROWS, dtype=bool), y, ~y)
+    parts = (np.ones(size, dtype=bool), y, ~y)
     return [float(p[part & (sex == "Female")].mean() - p[part & (sex == "Male")].mean()) for part in parts]
 
 
@@ -291,10 +320,10 @@ def ended(command: list[str], arguments: list[str]) -> tuple[str | None, str | N
     return done.stdout, None
 
 
-def table(found: list[dict[str, Any]]) -> str:
+def table(found: list[dict[str, Any]], size: int) -> str:
     """The figures as Markdown, with the day and the kind of machine."""
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, Python {platform.python_version()}, {ROWS:,} rows:",
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, Python {platform.python_version()}, {size:,} rows:",
         "",
         "| library | seconds | with intervals | peak memory | off by | intervals | notes |",
         "|---|---:|---:|---:|---:|---|---|",

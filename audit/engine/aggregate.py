@@ -14,7 +14,16 @@ import pyarrow as pa
 
 from audit.engine import decode
 from audit.engine.counts import FIXED, Counts, integers
-from audit.engine.prepare import MAX_COUNT, MAX_WEIGHT, Plan, full_range, plan
+from audit.engine.prepare import (
+    MAX_COUNT,
+    MAX_WEIGHT,
+    PROBE_ROWS,
+    Plan,
+    bears_out,
+    full_range,
+    plan,
+    unprobed,
+)
 from audit.engine.reading import reading
 from audit.engine.source import Source
 from audit.errors import DataError
@@ -171,10 +180,10 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     Errors: DataError for what the data holds (no rows, NaN scores, weights that are no weights,
     labels that cannot be told apart); SpecError where the spec must say which value is positive.
     """
-    plan_ = plan(spec, source)
     where = spec.data.source or "the frame"
+    plan_, fetched = _at_once(spec, source) or (plan(spec, source), None)
     with reading(where):
-        fetched = _fetched(plan_)
+        fetched = fetched or _fetched(plan_)
         if plan_.score_range is None and not all(_within_unit(table) for table in fetched["scores"]):
             plan_ = replace(plan_, score_range=full_range(plan_.table, str(spec.data.columns.score)))
             fetched = _fetched(plan_)
@@ -212,6 +221,17 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     )
     source.check_unchanged()
     return _with_median(counts, plan_, decoder, where) if scoring_rate and "score" in plan_.has else counts
+
+
+def _at_once(spec: AuditSpec, source: Source) -> tuple[Plan, dict[str, list[pa.Table]]] | None:
+    """The cells without a probe before them, where they bear out that none was needed; else None."""
+    plan_ = unprobed(spec, source)
+    if plan_ is None:
+        return None
+    with reading(spec.data.source or "the frame"):
+        (asked,) = expressions(plan_)["cells"]
+        cells = fetch(asked.limit(PROBE_ROWS))
+    return (plan_, {"cells": [cells], "scores": []}) if bears_out(plan_, cells) else None
 
 
 def _fetched(plan_: Plan) -> dict[str, list[pa.Table]]:

@@ -16,6 +16,8 @@ from audit.engine.source import Source
 from audit.errors import DataError, SpecError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from audit.spec import AuditSpec
 
 MAX_CELLS = 1_000_000
@@ -30,6 +32,8 @@ MAX_COUNT = 2.0**32
 PROBE_ROWS = 20_000
 MAX_DECISIONS = 100
 """A label or prediction of more distinct values than this is no decision."""
+FEW_KEYS = 4
+"""Attributes and control columns whose cross is counted without a probe before it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,51 @@ def plan(spec: AuditSpec, source: Source, values: Values | None = None) -> Plan:
     Scores are taken to lie in [0, 1] where the probe's do; who reads them all must see to the others.
     `values` adds a family's own columns to the prepared table.
     """
+    prepared, has = _prepared(spec, source, values)
+    groupings, cells, unit = _groupings(spec, prepared)
+    score_range = None if unit else full_range(prepared, str(spec.data.columns.score))
+    bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS
+    return Plan(prepared, tuple(spec.data.attributes), spec.data.control, groupings, bins, score_range, has)
+
+
+def unprobed(spec: AuditSpec, source: Source) -> Plan | None:
+    """The plan of the full cross, for an engine where a query by itself costs time or money.
+
+    None where a probe must come first: the embedded engine has it for nothing, scores and clusters need
+    what it tells, many keys may have too many cells, and a continuous label or prediction would bring a
+    cell for each row.
+    """
+    data, columns = spec.data, spec.data.columns
+    names = tuple(data.attributes)
+    if columns.score or columns.cluster or len(names) + len(data.control) > FEW_KEYS:
+        return None
+    if source.table.get_backend().name == "duckdb":
+        return None
+    prepared, has = _prepared(spec, source, None)
+    for key in ("y", "p"):
+        kind = prepared[key].type() if key in prepared.columns else None
+        if kind is not None and not (kind.is_boolean() or kind.is_integer() or kind.is_string()):
+            return None
+    return Plan(prepared, names, data.control, (names,), SCORE_BINS, None, has)
+
+
+def bears_out(plan_: Plan, cells: pa.Table) -> bool:
+    """Whether the cells of all rows show that a probe would have asked for this plan and found no fault.
+
+    A probe's rows have no value that all rows lack. One value is added for the missing and one for NaN,
+    which some drivers give out as missing.
+    """
+    if not 0 < len(cells) < PROBE_ROWS:
+        return False
+    (grouping,) = plan_.groupings
+    wide = {key: len(cells[key].unique()) for key in plan_.keys(grouping)}
+    decisions = [wide.pop(key) for key in ("y", "p") if key in wide]
+    cross = math.prod(found + 2 for key, found in wide.items() if key[0] in "ac")
+    return 4 * cross <= MAX_CELLS and all(found <= MAX_DECISIONS for found in decisions)
+
+
+def _prepared(spec: AuditSpec, source: Source, values: Values | None) -> tuple[ir.Table, frozenset[str]]:
+    """The columns checked and every expression in place, and the roles present; nothing is read."""
     data, columns = spec.data, spec.data.columns
     table = source.table
     _check_columns(spec, table)
@@ -105,12 +154,7 @@ def plan(spec: AuditSpec, source: Source, values: Values | None = None) -> Plan:
     prepared = table.select(**expressions)
     keys = (("label", "y"), ("prediction", "p"), ("score", "s"), ("weight", "w"), ("count", "k"))
     present = [role for role, key in (*keys, ("cluster", "cluster")) if key in expressions]
-    groupings, cells, unit = _groupings(spec, prepared)
-    score_range = None if unit else full_range(prepared, str(columns.score))
-    bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS
-    return Plan(
-        prepared, tuple(data.attributes), data.control, groupings, bins, score_range, frozenset(present)
-    )
+    return prepared, frozenset(present)
 
 
 def _filtered(spec: AuditSpec, source: Source) -> ir.Table:
