@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, select, text
 
 from audit.monitor import schema
-from audit.monitor.blocks import pair, window_counts
+from audit.monitor.blocks import pair_all, window_counts
 from audit.monitor.events import Ints
 from audit.monitor.ledger import Ledger, get_meta, read_cells, set_meta, take_turns
+from audit.monitor.scores import reached
 from audit.monitor.streams import Stream
 from audit.monitor.tables import Tables
 from audit.registry import Mask
@@ -44,6 +45,7 @@ class Rows:
     at: Ints
     cell: Ints
     yhat: Ints
+    score: Ints
     label: Ints
     """1, 0, or −1 where there is none."""
     lag: Ints
@@ -116,6 +118,30 @@ def outcomes(ledger: Ledger, cohort: str) -> list[tuple[int, Group, str | None, 
     )
 
 
+def spreads(ledger: Ledger) -> list[tuple[int, Group, int, int]]:
+    """(window, group, packed score, rows) of the windows closed for predictions, in order."""
+    with ledger.engine.begin() as connection:
+        cells = read_cells(connection)
+        found = [
+            (int(w), cells[int(c)][1], int(s), int(n))
+            for w, c, s, n in connection.execute(select(schema.spread))
+        ]
+    return sorted(found, key=lambda row: (row[0], json.dumps(row[1]), row[2]))
+
+
+def scored(ledger: Ledger) -> dict[Group, dict[int, int]]:
+    """Rows by packed score, per group, of all windows closed for predictions."""
+    found: dict[Group, dict[int, int]] = {}
+    s = schema.spread.c
+    with ledger.engine.begin() as connection:
+        cells = read_cells(connection)
+        query = select(s.cell, s.score, func.sum(s.n)).group_by(s.cell, s.score).order_by(s.cell, s.score)
+        for number, score, n in connection.execute(query):
+            counts = found.setdefault(cells[int(number)][1], {})
+            counts[int(score)] = counts.get(int(score), 0) + int(n)
+    return found
+
+
 def lags(ledger: Ledger) -> dict[Group, tuple[int, ...]]:
     """Rows by the lag of their first label, in the buckets of `LAG_BUCKETS`, per group."""
     found: dict[Group, list[int]] = {}
@@ -164,10 +190,15 @@ def _close_window(
     _write_outcomes(connection, cohort, win, rows)
     if cohort == "labels":
         _write_lags(connection, rows)
+    elif (rows.score >= 0).any() or any(stream.reads for stream in streams):
+        _write_spread(connection, win, rows)
     made = []
-    for mask in sorted({s.denominator for s in streams}, key=mask_name):
-        same = [s for s in streams if s.denominator == mask]
-        use = _first_of_each_person(connection, mask_name(mask), rows, rows.inside(mask))
+    for name in sorted({rows_name(stream) for stream in streams}):
+        same = [stream for stream in streams if rows_name(stream) == name]
+        inside = rows.inside(same[0].denominator)
+        use = _first_of_each_person(
+            connection, name, rows, inside & (rows.score >= 0) if same[0].reads else inside
+        )
         for stream in same:
             counts = table_of(stream, rows, use, groups)
             if counts.any():
@@ -204,16 +235,29 @@ def table_of(stream: Stream, rows: Rows, use: Ints, groups: Groups) -> Ints:
     """One stream's count table from one window's rows; `use` are the rows that may take part."""
     in_group, is_other = groups.sides(stream)
     cell = rows.cell[use]
-    good = rows.inside(stream.numerator)[use].astype(np.int64)
+    if stream.reads:
+        goods = [reached(rows.score[use], read).astype(np.int64) for read in stream.reads]
+    else:
+        goods = [rows.inside(stream.numerator)[use].astype(np.int64)]
     group = in_group[cell]
     if stream.comparison == "rate":
-        mine = good[group]
-        plain = [mine.sum(), mine.size] if stream.unit == "window" else [mine.size - mine.sum(), mine.sum()]
-        return np.array(plain, np.int64)
+        return np.concatenate([_rate_table(good[group], stream.unit) for good in goods])
     part = group | is_other[cell]
+    goods = [good[part] for good in goods]
     if stream.unit == "window":
-        return window_counts(group[part], good[part])
-    return pair(rows.unit[use][part].view(np.uint64), group[part], good[part], stream.a, stream.b)
+        return np.concatenate([window_counts(group[part], good) for good in goods])
+    key = rows.unit[use][part].view(np.uint64)
+    return np.concatenate(pair_all(key, group[part], goods, stream.a, stream.b))
+
+
+def _rate_table(mine: Ints, unit: str) -> Ints:
+    good, n = int(mine.sum()), int(mine.size)
+    return np.array([good, n] if unit == "window" else [n - good, good], np.int64)
+
+
+def rows_name(stream: Stream) -> str:
+    """Which rows a stream takes part with, so that streams of the same rows are one."""
+    return ("score " if stream.reads else "") + mask_name(stream.denominator)
 
 
 def mask_name(mask: Mask) -> str:
@@ -228,12 +272,12 @@ def mask_name(mask: Mask) -> str:
 def _read(connection: Connection, win: int, *, with_labels: bool) -> Rows:
     label = "coalesce(l.value, -1), coalesce(l.first_at - p.at, -1)" if with_labels else "-1, -1"
     join = _LATEST_LABEL if with_labels else ""
-    columns = f"p.key, p.unit, p.at, p.cell, p.yhat, {label}"
+    columns = f"p.key, p.unit, p.at, p.cell, p.yhat, p.score, {label}"
     sql = f"SELECT {columns} FROM prediction p {join} WHERE p.win = :win AND p.late = 0"
     found = connection.execute(text(sql), {"win": win}).fetchall()
-    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 7)
+    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 8)
     table = table[np.lexsort((table[:, 0], table[:, 2]))]
-    return Rows(*(np.ascontiguousarray(table[:, i]) for i in range(7)))
+    return Rows(*(np.ascontiguousarray(table[:, i]) for i in range(8)))
 
 
 def _first_of_each_person(connection: Connection, mask: str, rows: Rows, inside: NDArray[np.bool_]) -> Ints:
@@ -268,6 +312,16 @@ def _write_outcomes(connection: Connection, cohort: str, win: int, rows: Rows) -
     ]
     if new:
         connection.execute(schema.outcome.insert(), new)
+
+
+def _write_spread(connection: Connection, win: int, rows: Rows) -> None:
+    kinds, counts = _distinct(np.stack([rows.cell, rows.score], axis=1))
+    new = [
+        {"win": win, "cell": int(c), "score": int(s), "n": int(n)}
+        for (c, s), n in zip(kinds, counts, strict=True)
+    ]
+    if new:
+        connection.execute(schema.spread.insert(), new)
 
 
 def _write_lags(connection: Connection, rows: Rows) -> None:

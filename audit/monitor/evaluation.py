@@ -16,13 +16,15 @@ from audit.monitor.baseline import Outcome
 from audit.monitor.changes import changes
 from audit.monitor.coverage import Covered, coverage, not_identifiable
 from audit.monitor.decompose import Change
+from audit.monitor.distribution import Distribution, distributions
 from audit.monitor.evidence import e_bh
 from audit.monitor.frozen import Frozen, later_groups
 from audit.monitor.judge import Assessment, assess
 from audit.monitor.ledger import Ledger, get_meta, set_meta
 from audit.monitor.settings import Settings
-from audit.monitor.streams import Stream, later
+from audit.monitor.streams import Stream
 from audit.monitor.tables import Tables
+from audit.monitor.watched import later
 from audit.result import Group, Verdict
 
 MOST_LATER = 50
@@ -54,6 +56,8 @@ class Evaluation:
     lags: Mapping[Group, tuple[int, ...]]
     changes: Mapping[str, Change]
     """For streams in alarm: the change since the audit, split into mix and treatment."""
+    scores: tuple[Distribution, ...]
+    """Each group's scores so far; empty where none are watched."""
     advice: tuple[Advice, ...]
     """Rates to expect of rows whose labels are on their way: advice, never an alarm."""
     later: tuple[tuple[str, str | None], ...]
@@ -94,7 +98,7 @@ def evaluate(
     begun = time.perf_counter()
     attributes = settings.attributes
     groups, beyond = later_groups(ledger, frozen, attributes, MOST_LATER)
-    streams = (*frozen.streams, *later(frozen.result, groups))
+    streams = (*frozen.streams, *later(frozen.result, groups, scores=frozen.scores))
     late = [] if look_only else _late(ledger, settings, now, every)
     if not look_only:
         _close(ledger, streams, settings, now)
@@ -124,6 +128,7 @@ def evaluate(
         coverage=covered,
         lags=closing.lags(ledger),
         changes=changes(found, frozen.result.cells, outcomes, attributes),
+        scores=_scores(ledger, frozen, attributes),
         advice=_advice(frozen, outcomes["predictions"], closed, attributes),
         later=groups,
         not_watched_groups=beyond,
@@ -166,6 +171,12 @@ def _assess(
 def _listed(found: Sequence[Assessment], level: float) -> frozenset[str]:
     ranked = e_bh([one.log_e for one in found], level)
     return frozenset(one.stream.id for one, is_in in zip(found, ranked, strict=True) if is_in)
+
+
+def _scores(ledger: Ledger, frozen: Frozen, attributes: Sequence[str]) -> tuple[Distribution, ...]:
+    if frozen.scores is None:
+        return ()
+    return distributions(closing.scored(ledger), frozen.streams, len(frozen.scores.cuts), attributes)
 
 
 def _advice(
@@ -211,7 +222,8 @@ def decide(
             f"no alarm; for {len(deciding) - len(thin)} of {len(deciding)} streams there is evidence that "
             "they lie inside their bounds",
         )
-    return Verdict.PASS, f"evidence that all {len(deciding)} streams lie inside their bounds"
+    cuts = ", distributions at their cuts" if any(one.stream.centres for one in deciding) else ""
+    return Verdict.PASS, f"evidence that all {len(deciding)} streams lie inside their bounds{cuts}"
 
 
 def gravity(alarm: Alarm) -> tuple[int, bool, float, str]:

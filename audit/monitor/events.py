@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from audit.engine.decode import bin_labels
+from audit.monitor import scores
 from audit.monitor.decode import MISSING, SEPARATOR, TEXT_LIMIT, normalise_sql
 from audit.result import Group
 
@@ -44,6 +45,7 @@ REASONS = {
 """Every reason to refuse an event; `rejected` counts under these names."""
 
 FIELDS = ("kind", "id", "source", "at", "person", "prediction", "score", "label", "revision", "version")
+"""What a raw table has a column for, beside the score that is watched, label_at and the attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,16 @@ class Mapping:
     source_name: str = "default"
     positive_prediction: str | None = None
     positive_label: str | None = None
+    watched: str | None = None
+    """The score whose distribution is watched; without `cuts` it is not read."""
+    cuts: tuple[float, ...] = ()
+    unit_scores: bool = False
 
     def columns(self) -> dict[str, str | None]:
         """Field or attribute (as `a0`, `a1`, …) to the event's field."""
         plain = {name: getattr(self, name) for name in FIELDS}
         plain["label_at"] = self.label_at
+        plain["watched"] = self.watched if self.cuts else None
         return plain | {f"a{i}": a.column for i, a in enumerate(self.attributes.values())}
 
     def names(self) -> tuple[str, ...]:
@@ -127,6 +134,8 @@ class Predictions:
     cell: Ints
     """Index into `Batch.cells`."""
     yhat: Ints
+    score: Ints
+    """As `scores.packed` writes it; −1 where there is none, or none is watched."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +197,7 @@ class Normaliser:
     def batch_of_none(self) -> Batch:
         nothing = np.zeros(0, np.int64)
         labels = Labels(nothing, nothing, nothing, nothing, nothing, np.zeros(0, bool))
-        return Batch(0, Predictions(nothing, nothing, nothing, nothing, nothing, nothing), labels, ())
+        return Batch(0, Predictions(*(nothing,) * 7), labels, ())
 
     def _batch(self, rows: pa.Table) -> Batch:
         reasons = rows.column("reason").combine_chunks().dictionary_encode()
@@ -208,7 +217,10 @@ class Normaliser:
         is_label = np.asarray(good.column("is_label").combine_chunks()).astype(bool)
         p, has = ~is_label, columns["value"] >= 0
         cells, place = self._cells(good.filter(pa.array(p)))
-        predictions = Predictions(key[p], rest[p], unit[p], columns["at"][p], place, columns["yhat"][p])
+        score = self._scores(good.filter(pa.array(p)), rest[p])
+        predictions = Predictions(
+            key[p], rest[p], unit[p], columns["at"][p], place, columns["yhat"][p], score
+        )
         labels = Labels(
             key[has],
             rest[has],
@@ -219,6 +231,12 @@ class Normaliser:
         )
         rejected = {name: int(n) for name, n in zip(names, counts, strict=True)}
         return Batch(rows.num_rows, predictions, labels, cells, rejected)
+
+    def _scores(self, good: pa.Table, rest: Ints) -> Ints:
+        if not self.mapping.cuts:
+            return np.full(len(rest), scores.NO_SCORE, np.int64)
+        value = good.column("watched").combine_chunks().to_numpy(zero_copy_only=False)
+        return scores.packed(value, rest, self.mapping.cuts, unit=self.mapping.unit_scores)
 
     def _cells(self, good: pa.Table) -> tuple[tuple[tuple[str | None, Group], ...], Ints]:
         encoded = good.column("cell").combine_chunks().dictionary_encode()

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from audit.spec.secrets import literal_secret
 from audit.spec.sql import select_problem
-from audit.spec.values import Duration, Length, Share, Text, refuse
+from audit.spec.values import Duration, Flag, Length, Share, Text, Whole, refuse
 
 KINDS = ("webhook", "slack", "smtp", "command")
 """The keys of which a sink has exactly one."""
+MOST_CUTS = 50
 
 
 class _Model(BaseModel):
@@ -91,6 +92,29 @@ class Table(_Model):
         return self
 
 
+class Scores(_Model):
+    """How the distribution of scores is watched; no label is needed."""
+
+    watch: Flag = Field(True, description="false where scores are not to be looked at.")
+    cuts: Whole = Field(
+        9, description="At how many cuts, of about equal audited shares, distributions are held together."
+    )
+    at_most: Share | None = Field(
+        None,
+        description="The largest gap, at any cut, between the shares of a group and of its reference with "
+        "a score above it. Left out: each group is held against its own audited distribution alone.",
+    )
+    severity: Literal["blocker", "major", "minor"] = Field(
+        "minor", description="What an alarm of it weighs; minor is reported and decides nothing."
+    )
+
+    @model_validator(mode="after")
+    def _cuts_are_few(self) -> Scores:
+        if self.cuts > MOST_CUTS:
+            raise refuse(f"{self.cuts} cuts; allowed: up to {MOST_CUTS}")
+        return self
+
+
 class Monitor(_Model):
     """How the system is watched after its release."""
 
@@ -120,6 +144,9 @@ class Monitor(_Model):
     tolerance: Share = Field(0.02, description="How far a group may move from its audited rate.")
     blocks: Literal["auto", "rows", "window"] = Field(
         "auto", description="What is compared at once: rows, a whole window, or settled on the history."
+    )
+    scores: Scores = Field(
+        default_factory=lambda: Scores.model_validate({}), description="How scores are watched."
     )
     ledger: Text | None = Field(
         None,
