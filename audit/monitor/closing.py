@@ -27,6 +27,7 @@ from audit.result import Group
 LAG_BUCKETS = (3_600, 21_600, 86_400, 604_800, 2_592_000, 7_776_000, 31_536_000)
 """Upper edges, in seconds, of the histogram of label lags; the last bucket is beyond them."""
 
+_LAG = "CASE WHEN l.first_at >= p.at THEN l.first_at - p.at WHEN l.first_at > 0 THEN 0 ELSE -1 END"
 _LATEST_LABEL = """
 LEFT JOIN (
     SELECT target, rest, value, min(at) OVER (PARTITION BY target, rest) AS first_at,
@@ -49,7 +50,7 @@ class Rows:
     label: Ints
     """1, 0, or −1 where there is none."""
     lag: Ints
-    """Seconds to the first label; −1 where there is none."""
+    """Seconds to the first label; −1 where there is none, or its time is unknown."""
 
     def inside(self, mask: Mask) -> NDArray[np.bool_]:
         """Which rows lie in a set of (label, prediction) cells."""
@@ -270,7 +271,7 @@ def mask_name(mask: Mask) -> str:
 
 
 def _read(connection: Connection, win: int, *, with_labels: bool) -> Rows:
-    label = "coalesce(l.value, -1), coalesce(l.first_at - p.at, -1)" if with_labels else "-1, -1"
+    label = f"coalesce(l.value, -1), {_LAG}" if with_labels else "-1, -1"
     join = _LATEST_LABEL if with_labels else ""
     columns = f"p.key, p.unit, p.at, p.cell, p.yhat, p.score, {label}"
     sql = f"SELECT {columns} FROM prediction p {join} WHERE p.win = :win AND p.late = 0"
@@ -325,7 +326,7 @@ def _write_spread(connection: Connection, win: int, rows: Rows) -> None:
 
 
 def _write_lags(connection: Connection, rows: Rows) -> None:
-    known = rows.label >= 0
+    known = (rows.label >= 0) & (rows.lag >= 0)
     bucket = np.searchsorted(LAG_BUCKETS, rows.lag[known])
     kinds, counts = _distinct(np.stack([rows.cell[known], bucket], axis=1))
     new = [{"cell": int(c), "bucket": int(b), "n": int(n)} for (c, b), n in zip(kinds, counts, strict=True)]

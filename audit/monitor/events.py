@@ -106,6 +106,10 @@ class Mapping:
     """The score whose distribution is watched; without `cuts` it is not read."""
     cuts: tuple[float, ...] = ()
     unit_scores: bool = False
+    form: str = "events"
+    """What a line of a JSON lines file is: an event, or a record of SageMaker's."""
+    inputs: tuple[str, ...] = ()
+    """Names of a model's input values where a log has none: CSV of SageMaker, KServe's lists."""
 
     def columns(self) -> dict[str, str | None]:
         """Field or attribute (as `a0`, `a1`, …) to the event's field."""
@@ -113,6 +117,26 @@ class Mapping:
         plain["label_at"] = self.label_at
         plain["watched"] = self.watched if self.cuts else None
         return plain | {f"a{i}": a.column for i, a in enumerate(self.attributes.values())}
+
+    def named(self, event: dict[str, Any]) -> dict[str, Any]:
+        """An event of another system under the names that this mapping reads, where it lacks them.
+
+        >>> Mapping({}, id="loan", prediction=None, score="p").named({"event_id": "a", "prediction": 0.3})
+        {'event_id': 'a', 'prediction': 0.3, 'loan': 'a', 'p': 0.3}
+        """
+        wanted = {
+            "event_id": self.id,
+            "event_time": self.at,
+            "prediction": self.prediction or self.score,
+            "label": self.label,
+            "model_version": self.version,
+        }
+        more = {
+            name: event[known]
+            for known, name in wanted.items()
+            if name and name not in event and known in event
+        }
+        return event | more
 
     def names(self) -> tuple[str, ...]:
         """The columns of a raw table."""

@@ -30,7 +30,7 @@ class Keeper:
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
-        self.pairing = Pairing()
+        self.pairing = Pairing(watch.settings.mapping)
         self.writer = Writer(watch.ledger, Normaliser(watch.settings.mapping, threads=1))
         self.messenger = Messenger(watch)
         self.found: Evaluation | None = None

@@ -104,6 +104,8 @@ def read(spec: AuditSpec, result: AuditResult | None = None) -> Settings:
         plain,
         **fields,
         watched=said.score or columns.score,
+        form=said.format,
+        inputs=said.inputs,
         threshold=plain.threshold if spec.data.threshold is None else float(spec.data.threshold),
         source_name=said.source_name or spec.system.name,
         positive_prediction=_positive(

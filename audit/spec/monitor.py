@@ -131,6 +131,16 @@ class Monitor(_Model):
     version: Text | None = Field(None, description="The model's version.")
     kind: Text | None = Field(None, description="A field that says prediction or label.")
     source: Text | None = Field(None, description="A field that names the log; ids are unique within it.")
+    format: Literal["events", "sagemaker"] = Field(
+        "events",
+        description="What a line of a .jsonl file is: an event, or a record of SageMaker's data capture or "
+        "ground truth.",
+    )
+    inputs: tuple[Text, ...] = Field(
+        (),
+        description="Names of the model's input values, in their order, where a log has none: the CSV of "
+        "SageMaker's capture, the lists of KServe's V1.",
+    )
     source_name: Text | None = Field(None, description="The log's name where no field says it.")
     window: Length = Field("1d", description="How long a window is: rows of one window are compared.")
     label_lag: Duration = Field("0d", description="After which time labels are taken to be in, as 30d.")
