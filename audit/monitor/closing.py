@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select, text
 
-from audit.monitor import schema
+from audit.monitor import chances, schema
 from audit.monitor.blocks import pair_all, window_counts
 from audit.monitor.events import Ints
 from audit.monitor.ledger import Ledger, get_meta, read_cells, set_meta, take_turns
@@ -27,6 +27,8 @@ from audit.result import Group
 LAG_BUCKETS = (3_600, 21_600, 86_400, 604_800, 2_592_000, 7_776_000, 31_536_000)
 """Upper edges, in seconds, of the histogram of label lags; the last bucket is beyond them."""
 
+UNKNOWN_CHANCE = -2
+"""The label of an outcome whose chance of one is not known; −1 is no label."""
 _LAG = "CASE WHEN l.first_at >= p.at THEN l.first_at - p.at WHEN l.first_at > 0 THEN 0 ELSE -1 END"
 _LATEST_LABEL = """
 LEFT JOIN (
@@ -51,6 +53,8 @@ class Rows:
     """1, 0, or −1 where there is none."""
     lag: Ints
     """Seconds to the first label; −1 where there is none, or its time is unknown."""
+    chance: Ints
+    """As `chances.thinned` says; a label that does not count is none."""
 
     def inside(self, mask: Mask) -> NDArray[np.bool_]:
         """Which rows lie in a set of (label, prediction) cells."""
@@ -128,6 +132,22 @@ def spreads(ledger: Ledger) -> list[tuple[int, Group, int, int]]:
             for w, c, s, n in connection.execute(select(schema.spread))
         ]
     return sorted(found, key=lambda row: (row[0], json.dumps(row[1]), row[2]))
+
+
+def unknown_chances(
+    ledger: Ledger, attributes: Sequence[str]
+) -> dict[tuple[str, str | None], tuple[int, int]]:
+    """Per group the rows whose chance of a label is not known, and all rows, of windows closed for labels."""
+    found: dict[tuple[str, str | None], tuple[int, int]] = {}
+    o = schema.outcome.c
+    with ledger.engine.begin() as connection:
+        cells = read_cells(connection)
+        query = select(o.cell, o.label, func.sum(o.n)).where(o.cohort == "labels").group_by(o.cell, o.label)
+        for number, label, n in connection.execute(query):
+            for place in zip(attributes, cells[int(number)][1], strict=True):
+                lacking, rows = found.get(place, (0, 0))
+                found[place] = lacking + int(n) * (label == UNKNOWN_CHANCE), rows + int(n)
+    return found
 
 
 def scored(ledger: Ledger) -> dict[Group, dict[int, int]]:
@@ -273,12 +293,14 @@ def mask_name(mask: Mask) -> str:
 def _read(connection: Connection, win: int, *, with_labels: bool) -> Rows:
     label = f"coalesce(l.value, -1), {_LAG}" if with_labels else "-1, -1"
     join = _LATEST_LABEL if with_labels else ""
-    columns = f"p.key, p.unit, p.at, p.cell, p.yhat, p.score, {label}"
+    columns = f"p.key, p.unit, p.at, p.cell, p.yhat, p.score, {label}, p.chance"
     sql = f"SELECT {columns} FROM prediction p {join} WHERE p.win = :win AND p.late = 0"
     found = connection.execute(text(sql), {"win": win}).fetchall()
-    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 8)
+    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 9)
     table = table[np.lexsort((table[:, 0], table[:, 2]))]
-    return Rows(*(np.ascontiguousarray(table[:, i]) for i in range(8)))
+    counts = table[:, 8] == chances.COUNTS
+    table[:, 6] = np.where(counts, table[:, 6], -1)
+    return Rows(*(np.ascontiguousarray(table[:, i]) for i in range(9)))
 
 
 def _first_of_each_person(connection: Connection, mask: str, rows: Rows, inside: NDArray[np.bool_]) -> Ints:
@@ -306,7 +328,8 @@ def _seen_before(connection: Connection, mask: str, units: list[int]) -> set[int
 
 
 def _write_outcomes(connection: Connection, cohort: str, win: int, rows: Rows) -> None:
-    kinds, counts = _distinct(np.stack([rows.cell, rows.label, rows.yhat], axis=1))
+    label = np.where(rows.chance == chances.UNKNOWN, UNKNOWN_CHANCE, rows.label)
+    kinds, counts = _distinct(np.stack([rows.cell, label, rows.yhat], axis=1))
     new = [
         {"cohort": cohort, "win": win, "cell": int(c), "label": int(y), "yhat": int(p), "n": int(n)}
         for (c, y, p), n in zip(kinds, counts, strict=True)

@@ -98,6 +98,7 @@ def normalise_sql(
         CASE WHEN reason IS NULL AND NOT is_label THEN {cell} END AS cell,
         coalesce(moment, 0) AS "at", coalesce(label_seconds, moment, 0) AS label_at,
         coalesce(try_cast(watched AS DOUBLE), 'nan') AS watched,
+        coalesce(try_cast(chance AS DOUBLE), 'nan') AS chance,
         coalesce(yhat, -1) AS yhat, coalesce(value, -1) AS value, coalesce(rev, 0) AS revision
     FROM judged
     """

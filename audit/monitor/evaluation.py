@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from audit.gate import EXIT_CODES
-from audit.monitor import absences, alarms, closing
+from audit.monitor import absences, alarms, chances, closing
 from audit.monitor.advice import Advice, advise
 from audit.monitor.alarms import Alarm, Entry
 from audit.monitor.baseline import Outcome
@@ -106,7 +106,7 @@ def evaluate(
     found = _assess(streams, tables, settings, known)
     outcomes = {cohort: closing.outcomes(ledger, cohort) for cohort in ("predictions", "labels")}
     covered = coverage(outcomes["labels"], attributes)
-    unknowable = {s.id: why for s in streams if (why := not_identifiable(s, covered)) is not None}
+    unknowable = _unknowable(ledger, streams, covered, settings)
     place = _Place(ledger, settings, frozen, now, ended)
     before = {alarm.id for alarm in known}
     if not look_only:
@@ -138,6 +138,18 @@ def evaluate(
         verdict=verdict,
         why=why,
     )
+
+
+def _unknowable(
+    ledger: Ledger, streams: Sequence[Stream], covered: Sequence[Covered], settings: Settings
+) -> dict[str, str]:
+    logged = settings.mapping.chance is not None
+    unknown = closing.unknown_chances(ledger, settings.attributes) if logged else {}
+    found = {
+        s.id: chances.not_identifiable(s, unknown) or not_identifiable(s, covered, logged=logged)
+        for s in streams
+    }
+    return {name: why for name, why in found.items() if why is not None}
 
 
 def _close(ledger: Ledger, streams: Sequence[Stream], settings: Settings, now: int) -> None:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from audit.engine.decode import bin_labels
-from audit.monitor import scores
+from audit.monitor import chances, scores
 from audit.monitor.decode import MISSING, SEPARATOR, TEXT_LIMIT, normalise_sql
 from audit.result import Group
 
@@ -106,6 +106,9 @@ class Mapping:
     """The score whose distribution is watched; without `cuts` it is not read."""
     cuts: tuple[float, ...] = ()
     unit_scores: bool = False
+    chance: str | None = None
+    """The field with a row's chance of a label; then labels are thinned to `floor`."""
+    floor: float = 0.0
     form: str = "events"
     """What a line of a JSON lines file is: an event, or a record of SageMaker's."""
     inputs: tuple[str, ...] = ()
@@ -115,6 +118,7 @@ class Mapping:
         """Field or attribute (as `a0`, `a1`, …) to the event's field."""
         plain = {name: getattr(self, name) for name in FIELDS}
         plain["label_at"] = self.label_at
+        plain["chance"] = self.chance
         plain["watched"] = self.watched if self.cuts else None
         return plain | {f"a{i}": a.column for i, a in enumerate(self.attributes.values())}
 
@@ -160,6 +164,8 @@ class Predictions:
     yhat: Ints
     score: Ints
     """As `scores.packed` writes it; −1 where there is none, or none is watched."""
+    chance: Ints
+    """As `chances.thinned` says; 1 where no chances are logged."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +227,7 @@ class Normaliser:
     def batch_of_none(self) -> Batch:
         nothing = np.zeros(0, np.int64)
         labels = Labels(nothing, nothing, nothing, nothing, nothing, np.zeros(0, bool))
-        return Batch(0, Predictions(*(nothing,) * 7), labels, ())
+        return Batch(0, Predictions(*(nothing,) * 8), labels, ())
 
     def _batch(self, rows: pa.Table) -> Batch:
         reasons = rows.column("reason").combine_chunks().dictionary_encode()
@@ -241,9 +247,9 @@ class Normaliser:
         is_label = np.asarray(good.column("is_label").combine_chunks()).astype(bool)
         p, has = ~is_label, columns["value"] >= 0
         cells, place = self._cells(good.filter(pa.array(p)))
-        score = self._scores(good.filter(pa.array(p)), rest[p])
+        score, chance = self._scores(good.filter(pa.array(p)), rest[p], key[p])
         predictions = Predictions(
-            key[p], rest[p], unit[p], columns["at"][p], place, columns["yhat"][p], score
+            key[p], rest[p], unit[p], columns["at"][p], place, columns["yhat"][p], score, chance
         )
         labels = Labels(
             key[has],
@@ -256,11 +262,18 @@ class Normaliser:
         rejected = {name: int(n) for name, n in zip(names, counts, strict=True)}
         return Batch(rows.num_rows, predictions, labels, cells, rejected)
 
-    def _scores(self, good: pa.Table, rest: Ints) -> Ints:
-        if not self.mapping.cuts:
-            return np.full(len(rest), scores.NO_SCORE, np.int64)
-        value = good.column("watched").combine_chunks().to_numpy(zero_copy_only=False)
-        return scores.packed(value, rest, self.mapping.cuts, unit=self.mapping.unit_scores)
+    def _scores(self, good: pa.Table, rest: Ints, key: Ints) -> tuple[Ints, Ints]:
+        """The score and the chance of a label of each prediction, as the ledger keeps them."""
+        mapping = self.mapping
+        score = np.full(len(rest), scores.NO_SCORE, np.int64)
+        chance = np.full(len(rest), chances.COUNTS, np.int64)
+        if mapping.cuts:
+            value = good.column("watched").combine_chunks().to_numpy(zero_copy_only=False)
+            score = scores.packed(value, rest, mapping.cuts, unit=mapping.unit_scores)
+        if mapping.chance is not None:
+            value = good.column("chance").combine_chunks().to_numpy(zero_copy_only=False)
+            chance = chances.thinned(value, key, mapping.floor)
+        return score, chance
 
     def _cells(self, good: pa.Table) -> tuple[tuple[tuple[str | None, Group], ...], Ints]:
         encoded = good.column("cell").combine_chunks().dictionary_encode()

@@ -24,7 +24,7 @@ MAX_CELLS = 20_000
 
 _STAGE = {
     "stage_p": "key BIGINT, rest BIGINT, unit BIGINT, at BIGINT, win INTEGER, cell INTEGER, "
-    "yhat SMALLINT, late SMALLINT, score SMALLINT",
+    "yhat SMALLINT, late SMALLINT, score SMALLINT, chance SMALLINT",
     "stage_l": "target BIGINT, revision INTEGER, at BIGINT, value SMALLINT, rest BIGINT, embedded SMALLINT",
 }
 _KNOWN_LABEL = (
@@ -179,7 +179,7 @@ def _take_predictions(
     clash = p.rest != p.rest[first][np.searchsorted(p.key[first], p.key)]
     win = p.at // window
     late = (win <= closed.predictions).astype(np.int64)
-    columns = (p.key, p.rest, p.unit, p.at, win, place[p.cell], p.yhat, late, p.score)
+    columns = (p.key, p.rest, p.unit, p.at, win, place[p.cell], p.yhat, late, p.score, p.chance)
     _stage(connection, "stage_p", [column[first] for column in columns])
     collisions = int(clash.sum()) + _scalar(
         connection, "SELECT count(*) FROM stage_p s JOIN prediction p ON p.key = s.key AND p.rest <> s.rest"
@@ -187,7 +187,7 @@ def _take_predictions(
     _run(
         connection, "DELETE FROM stage_p WHERE EXISTS (SELECT 1 FROM prediction p WHERE p.key = stage_p.key)"
     )
-    names = "key, rest, unit, at, win, cell, yhat, late, score"
+    names = "key, rest, unit, at, win, cell, yhat, late, score, chance"
     taken = _run(
         connection,
         f"INSERT INTO prediction ({names}) SELECT {names} FROM stage_p WHERE true ORDER BY key "

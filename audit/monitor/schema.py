@@ -56,6 +56,7 @@ prediction = Table(
     Column("yhat", SmallInteger, nullable=False),
     Column("late", SmallInteger, nullable=False),
     Column("score", SmallInteger, nullable=False, server_default="-1"),
+    Column("chance", SmallInteger, nullable=False, server_default="1"),
     Index("prediction_win", "win"),
 )
 label = Table(
@@ -137,6 +138,7 @@ def _add_deliveries(connection: Connection) -> None:
 
 def _add_scores(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE prediction ADD COLUMN score SMALLINT NOT NULL DEFAULT -1"))
+    connection.execute(text("ALTER TABLE prediction ADD COLUMN chance SMALLINT NOT NULL DEFAULT 1"))
     metadata.create_all(connection, tables=[spread])
 
 

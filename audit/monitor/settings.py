@@ -104,6 +104,8 @@ def read(spec: AuditSpec, result: AuditResult | None = None) -> Settings:
         plain,
         **fields,
         watched=said.score or columns.score,
+        chance=None if said.label_chance is None else said.label_chance.field,
+        floor=0.0 if said.label_chance is None else said.label_chance.floor,
         form=said.format,
         inputs=said.inputs,
         threshold=plain.threshold if spec.data.threshold is None else float(spec.data.threshold),

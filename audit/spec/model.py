@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from audit.spec.monitor import Monitor, Scores, Sink, Table
+from audit.spec.monitor import LabelChance, Monitor, Scores, Sink, Table
 from audit.spec.population import population
 from audit.spec.secrets import expand
 from audit.spec.values import Confidence, Day, Flag, Number, Scalar, Text, Whole, refuse, scalar_text
@@ -362,6 +362,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "policy.rules.*": RuleSpec,
     "policy.rules.*.waivers.*": WaiverSpec,
     "monitor": Monitor,
+    "monitor.label_chance": LabelChance,
     "monitor.scores": Scores,
     "monitor.sinks.*": Sink,
     "monitor.sql.*": Table,

@@ -92,6 +92,24 @@ class Table(_Model):
         return self
 
 
+class LabelChance(_Model):
+    """How likely each row was to get a label, where labels come by choice and the chance was logged."""
+
+    field: Text = Field(
+        description="The field with the chance, from 0 to 1, as it was when that was decided."
+    )
+    floor: Share = Field(
+        description="The least chance that rows have. Labels are thinned until each row had this chance of "
+        "one that counts; settle it once."
+    )
+
+    @model_validator(mode="after")
+    def _floor_is_a_chance(self) -> LabelChance:
+        if not self.floor:
+            raise refuse("a floor of 0: of a row that could get no label nothing is known")
+        return self
+
+
 class Scores(_Model):
     """How the distribution of scores is watched; no label is needed."""
 
@@ -154,6 +172,9 @@ class Monitor(_Model):
     tolerance: Share = Field(0.02, description="How far a group may move from its audited rate.")
     blocks: Literal["auto", "rows", "window"] = Field(
         "auto", description="What is compared at once: rows, a whole window, or settled on the history."
+    )
+    label_chance: LabelChance | None = Field(
+        None, description="Where labels come by choice: the field with each row's logged chance of one."
     )
     scores: Scores = Field(
         default_factory=lambda: Scores.model_validate({}), description="How scores are watched."
