@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from audit.gate import EXIT_CODES
-from audit.monitor import absences, alarms, chances, closing
+from audit.monitor import absences, alarms, chances, closing, readings
 from audit.monitor.advice import Advice, advise
 from audit.monitor.alarms import Alarm, Entry
 from audit.monitor.baseline import Outcome
@@ -102,9 +102,9 @@ def evaluate(
     late = [] if look_only else _late(ledger, settings, now, every)
     if not look_only:
         _close(ledger, streams, settings, now)
-    tables, known = closing.tables(ledger), alarms.read(ledger)
+    tables, known = readings.tables(ledger), alarms.read(ledger)
     found = _assess(streams, tables, settings, known)
-    outcomes = {cohort: closing.outcomes(ledger, cohort) for cohort in ("predictions", "labels")}
+    outcomes = {cohort: readings.outcomes(ledger, cohort) for cohort in ("predictions", "labels")}
     covered = coverage(outcomes["labels"], attributes)
     unknowable = _unknowable(ledger, streams, covered, settings)
     place = _Place(ledger, settings, frozen, now, ended)
@@ -126,7 +126,7 @@ def evaluate(
         new=tuple(alarm.id for alarm in known if alarm.id not in before),
         tallies=ledger.tallies(),
         coverage=covered,
-        lags=closing.lags(ledger),
+        lags=readings.lags(ledger),
         changes=changes(found, frozen.result.cells, outcomes, attributes),
         scores=_scores(ledger, frozen, attributes),
         advice=_advice(frozen, outcomes["predictions"], closed, attributes),
@@ -144,7 +144,7 @@ def _unknowable(
     ledger: Ledger, streams: Sequence[Stream], covered: Sequence[Covered], settings: Settings
 ) -> dict[str, str]:
     logged = settings.mapping.chance is not None
-    unknown = closing.unknown_chances(ledger, settings.attributes) if logged else {}
+    unknown = readings.unknown_chances(ledger, settings.attributes) if logged else {}
     found = {
         s.id: chances.not_identifiable(s, unknown) or not_identifiable(s, covered, logged=logged)
         for s in streams
@@ -188,7 +188,7 @@ def _listed(found: Sequence[Assessment], level: float) -> frozenset[str]:
 def _scores(ledger: Ledger, frozen: Frozen, attributes: Sequence[str]) -> tuple[Distribution, ...]:
     if frozen.scores is None:
         return ()
-    return distributions(closing.scored(ledger), frozen.streams, len(frozen.scores.cuts), attributes)
+    return distributions(readings.scored(ledger), frozen.streams, len(frozen.scores.cuts), attributes)
 
 
 def _advice(

@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 
 import audit
 from audit.monitor.alarms import KINDS
-from audit.monitor.closing import LAG_BUCKETS
 from audit.monitor.evaluation import Evaluation
 from audit.monitor.judge import Assessment
+from audit.monitor.readings import LAG_BUCKETS
 from audit.result import Verdict, group_name
 
 P = "harm_audit_"

@@ -14,7 +14,6 @@ import audit
 from audit import resources
 from audit.monitor import outbox, plots
 from audit.monitor.alarms import Alarm
-from audit.monitor.closing import LAG_BUCKETS
 from audit.monitor.decompose import Change
 from audit.monitor.distribution import Distribution
 from audit.monitor.evaluation import Evaluation
@@ -22,6 +21,7 @@ from audit.monitor.events import REASONS
 from audit.monitor.exporter import suppressed
 from audit.monitor.judge import Assessment
 from audit.monitor.plots import Plot
+from audit.monitor.readings import LAG_BUCKETS
 from audit.monitor.series import series
 from audit.monitor.watch import Watch
 from audit.report import html, words

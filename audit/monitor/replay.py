@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from audit.errors import DataError, UsageError
-from audit.monitor import closing, files
+from audit.monitor import closing, files, readings
 from audit.monitor.baseline import History
 from audit.monitor.evaluation import Evaluation, evaluate
 from audit.monitor.events import Normaliser
@@ -45,7 +45,7 @@ def history(spec: AuditSpec, result: AuditResult, logs: Sequence[Path]) -> Histo
     with _ledger(settings, logs) as ledger:
         _, last = _span(ledger)
         closing.close(ledger, (), settings.attributes, as_of=(last + 1) * settings.window)
-        return History(closing.outcomes(ledger, "labels"), closing.spreads(ledger))
+        return History(readings.outcomes(ledger, "labels"), readings.spreads(ledger))
 
 
 def digest(found: Evaluation) -> str:

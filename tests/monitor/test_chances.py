@@ -39,24 +39,25 @@ def test_every_row_has_the_same_chance_of_a_label_that_counts():
 
 
 def write(folder, days: int, *, logged: bool = True, per_day: int = 1_200) -> None:
-    """Approved rows always get a label, refused ones with the chance .2; who repays is approved more often."""
+    """Approved rows get a label, refused ones with the chance .2; who repays is approved more often."""
     for day in range(days):
         rng, lines = random.Random(day), []
         for i in range(per_day):
             repaid = int(rng.random() < 0.5)
             approved = int(rng.random() < (0.4 if repaid else 0.2))
             chance = 1.0 if approved else 0.2
+            name = f"{day}-{i}"
             at = iso(START + day * DAY + rng.randrange(DAY))
             event = {
-                "loan": f"{day}-{i}",
+                "loan": name,
                 "at": at,
-                "customer": f"c{day}-{i}",
+                "customer": f"c{name}",
                 "sex": "FM"[i % 2],
                 "region": "N",
             }
             lines.append(event | {"approved": approved} | ({"p_label": chance} if logged else {}))
             if rng.random() < chance:
-                lines.append({"loan": f"{day}-{i}", "repaid": repaid, "label_time": at})
+                lines.append({"loan": name, "repaid": repaid, "label_time": at})
         (folder / f"{day:03d}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from audit.errors import DataError
 from audit.monitor import cloudevents as ce
 from audit.monitor import sagemaker
-from audit.monitor.closing import close, lags, outcomes
+from audit.monitor.closing import close
 from audit.monitor.events import Attribute, Mapping, Normaliser
 from audit.monitor.files import events_table, ingest_file
 from audit.monitor.ledger import Ledger
+from audit.monitor.readings import lags, outcomes
 from tests.monitor.log import NOW, START, iso
 
 MAPPING = Mapping({"sex": Attribute("sex")}, person="person")

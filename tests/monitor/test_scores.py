@@ -270,6 +270,7 @@ def test_a_ledger_of_version_2_gets_its_columns(tmp_path):
     ledger = Ledger(url)
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE prediction DROP COLUMN score")
+        connection.exec_driver_sql("ALTER TABLE prediction DROP COLUMN chance")
         connection.exec_driver_sql("DROP TABLE spread")
         connection.exec_driver_sql(
             "INSERT INTO prediction (key, rest, unit, at, win, cell, yhat, late) "
@@ -279,7 +280,7 @@ def test_a_ledger_of_version_2_gets_its_columns(tmp_path):
     ledger.close()
     ledger = Ledger(url)
     with ledger.engine.begin() as connection:
-        assert connection.exec_driver_sql("SELECT score FROM prediction").scalar() == -1
+        assert connection.exec_driver_sql("SELECT 10 * chance + score FROM prediction").scalar() == 9
         assert get_meta(connection, "schema_version") == "3"
         connection.exec_driver_sql("SELECT * FROM spread")
 
