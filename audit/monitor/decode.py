@@ -82,7 +82,7 @@ def normalise_sql(
             WHEN id IS NULL OR id = '' THEN 'no_id'
             WHEN {odd} THEN 'wrong_type'
             WHEN {long} THEN 'too_long'
-            WHEN moment IS NULL THEN 'bad_time'
+            WHEN moment IS NULL OR moment < 0 OR label_seconds < 0 THEN 'bad_time'
             WHEN moment > $latest OR coalesce(label_seconds, moment) > $latest THEN 'future'
             WHEN NOT is_label AND moment < $oldest THEN 'too_old'
             WHEN NOT is_label AND yhat IS NULL THEN 'bad_prediction'

@@ -33,7 +33,7 @@ REASONS = {
     "no_id": "no id",
     "wrong_type": "a list or an object where a text or number belongs, or a control character",
     "too_long": f"an id or a group name of more than {TEXT_LIMIT} characters",
-    "bad_time": "no time, or one that is not ISO 8601 or seconds since 1970",
+    "bad_time": "no time, one that is not ISO 8601 or seconds since 1970, or one before 1970",
     "future": f"a time more than {FUTURE_SECONDS} s ahead of the clock",
     "too_old": "a time before the retention horizon, where a duplicate can no longer be told",
     "bad_prediction": "no prediction, or neither of the two values",

@@ -64,7 +64,10 @@ class Settings:
         >>> Settings(Mapping({}), 86400, 0, 0, None, 0.05, 0.02, "auto").window_name(20454)
         '2026-01-01'
         """
-        at = datetime.fromtimestamp(window * self.window, UTC)
+        try:
+            at = datetime.fromtimestamp(window * self.window, UTC)
+        except (ValueError, OverflowError, OSError):
+            return f"window {window}"
         short, minutes = self.window % 86_400, self.window % 60
         return at.strftime("%Y-%m-%d" + (" %H:%M" + (":%S" if minutes else "") if short else ""))
 
