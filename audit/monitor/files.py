@@ -24,7 +24,8 @@ from audit.monitor.ledger import Ledger, Received
 
 T = TypeVar("T")
 
-CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 8 * 2**20
+"""Two chunks are worked on at once, and each is some twenty times its bytes while it is parsed."""
 CHUNK_ROWS = 100_000
 LINE_BYTES = 64 * 1024
 """The longest event; a longer line is refused unread."""

@@ -209,26 +209,9 @@ def test_stopped_in_every_way_it_has_written_what_it_said(project, tmp_path, how
     opened(project, tmp_path).close()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    given = [
-        "--spec",
-        "audit.yaml",
-        "--ledger",
-        f"sqlite:///{tmp_path}/ledger.db",
-        "--events",
-        tmp_path / "logs",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "audit",
-        "monitor",
-        "run",
-        "--quiet",
-        "--port",
-        str(port),
-        *map(str, given),
-    ]
-    service = subprocess.Popen(command, cwd=project)
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    given = ["--ledger", url, "--events", str(tmp_path / "logs"), "--quiet", "--port", str(port)]
+    service = subprocess.Popen([sys.executable, "-m", "audit", "monitor", "run", *given], cwd=project)
     answered = 0
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
         for _ in range(600):
