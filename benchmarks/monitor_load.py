@@ -7,8 +7,8 @@ parquet_events_per_s, csv_events_per_s, http_events_per_s (batches of 1,000 JSON
 `harm-audit monitor run`, each answered once it is on disk), http_cloudevents_per_s (batches of 500
 CloudEvents), evidence_10k_s, peak_mb, and over the second half of the events the growth of the peak
 (growth_mb) and of what is held between two files (held_growth_mb): "flat" means that the latter has no
-trend, while the former is the largest of ever more passing heaps and creeps a little. file_cpu_us_per_event is the processor time of both cores, which other work on the
-machine does not change.
+trend, while the former is the largest of ever more passing heaps and creeps a little.
+file_cpu_us_per_event is the processor time of both cores, which other work on the machine does not change.
 """
 
 from __future__ import annotations
