@@ -5,9 +5,10 @@
 Prints one line of JSON: file_events_per_s (JSON lines, two label or prediction events each person),
 parquet_events_per_s, csv_events_per_s, http_events_per_s (batches of 1,000 JSON lines posted to
 `harm-audit monitor run`, each answered once it is on disk), http_cloudevents_per_s (batches of 500
-CloudEvents), evidence_10k_s, peak_mb and its growth over the second half of the events, which is what
-"flat" means. file_cpu_us_per_event is the processor time of both cores, which other work on the
-machine does not change.
+CloudEvents), evidence_10k_s, peak_mb, and over the second half of the events the growth of the peak
+(growth_mb) and of what is held between two files (held_growth_mb): "flat" means that the latter has no
+trend, while the former is the largest of ever more passing heaps and creeps a little.
+file_cpu_us_per_event is the processor time of both cores, which other work on the machine does not change.
 """
 
 from __future__ import annotations
@@ -59,11 +60,19 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def rate(folder: Path, ending: str, events: int, parts: int) -> tuple[float, float, list[float]]:
-    """Events a second of one format, processor time of an event in µs, and the peak memory by part."""
+def held_mb() -> float:
+    """What the process holds now; the peak where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    except OSError:
+        return peak_mb()
+
+
+def rate(folder: Path, ending: str, events: int, parts: int) -> tuple[float, float, list[float], list[float]]:
+    """Events a second of one format, processor time of an event in µs, peak and held memory by part."""
     ledger = Ledger(f"sqlite:///{folder}/{ending}.db")
     normaliser, spent, cpu = Normaliser(MAPPING), 0.0, 0.0
-    peaks = []
+    peaks, held = [], []
     for part in range(parts):
         path = folder / f"{part:04d}.{ending}"
         # A process of its own writes the file, so that its memory is not counted here.
@@ -76,11 +85,12 @@ def rate(folder: Path, ending: str, events: int, parts: int) -> tuple[float, flo
         spent += time.perf_counter() - begun
         cpu += time.process_time() - cpu_begun
         peaks.append(peak_mb())
+        held.append(held_mb())
         path.unlink()
     counts = ledger.tallies()
     assert counts["received"] == counts["accepted"] == events, counts
     ledger.close()
-    return events / spent, 1e6 * cpu / events, peaks
+    return events / spent, 1e6 * cpu / events, peaks, held
 
 
 SPEC = """
@@ -195,6 +205,10 @@ def post(port: int, bodies: list[str], kind: str) -> float:
     return time.perf_counter() - begun
 
 
+def middle(values: list[float]) -> float:
+    return float(np.median(values))
+
+
 def evidence_seconds() -> float:
     rng = np.random.default_rng(0)
     tables, bounds = rng.integers(0, 500, (10_000, 10)), rng.uniform(0, 0.1, 10_000)
@@ -218,9 +232,9 @@ def main() -> None:
     events = 200_000 if options.quick else options.events
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files, cpu, peaks = rate(folder, "jsonl", events, max(2, events // 500_000))
-        parquet, _, _ = rate(folder, "parquet", min(events, 1_000_000), 2)
-        csv, _, _ = rate(folder, "csv", min(events, 1_000_000), 2)
+        files, cpu, peaks, held = rate(folder, "jsonl", events, max(2, events // 500_000))
+        parquet, *_ = rate(folder, "parquet", min(events, 1_000_000), 2)
+        csv, *_ = rate(folder, "csv", min(events, 1_000_000), 2)
         peak = peak_mb()
         over_http = http_rates(folder, 20_000 if options.quick else 200_000)
     print(
@@ -235,6 +249,10 @@ def main() -> None:
                 "evidence_10k_s": round(evidence_seconds(), 4),
                 "peak_mb": round(peak),
                 "growth_mb": round(peaks[-1] - peaks[(len(peaks) - 1) // 2]),
+                "held_mb": round(held[-1]),
+                "held_growth_mb": round(
+                    middle(held[len(held) // 2 :]) - middle(held[: (len(held) + 1) // 2])
+                ),
             }
         )
     )

@@ -93,11 +93,12 @@ def baseline(folder: Path, history: tuple[Path, ...], spec: Path, ledger: str | 
     watch = _open(spec, ledger)
     frozen: Any = importlib.import_module("audit.monitor.frozen")
     replay: Any = importlib.import_module("audit.monitor.replay")
-    closed = replay.history(watch.spec, result, history) if history else ()
+    settings = importlib.import_module("audit.monitor.settings").read(watch.spec, result)
+    closed = replay.history(watch.spec, result, history) if history else None
     settled = frozen.freeze(
-        watch.ledger, result, found.audit_json, found.id, watch.settings, now=_now(), history=closed
+        watch.ledger, result, found.audit_json, found.id, settings, now=_now(), history=closed
     )
-    monitor_words.tell_baseline(settled, watch.settings, watch.url)
+    monitor_words.tell_baseline(settled, settings, watch.url)
     return 0
 
 

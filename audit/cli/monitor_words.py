@@ -48,6 +48,16 @@ def tell_baseline(frozen: Frozen, settings: Settings, url: str) -> None:
         f"  Windows of {settings.window:,} s; labels count after {settings.label_lag:,} s; at most "
         f"{settings.false_alarms:.0%} chance of any false alarm in a year, all streams together."
     )
+    if frozen.scores is not None:
+        cuts = ", ".join(f"{cut:.4g}" for cut in frozen.scores.cuts)
+        gap = (
+            "each group against its audited distribution"
+            if frozen.scores.at_most is None
+            else f"each group against its audited distribution, and at most {frozen.scores.at_most:.3g} from "
+            "the reference at the same time"
+        )
+        said = f"Scores are watched at {len(frozen.scores.cuts)} cuts, {gap}: {cuts}"
+        output.echo(output.paragraph(said, indent="    ", first="  "))
     for words, n in Counter(choice.words for _, choice in frozen.plan.choices).most_common(4):
         output.echo(output.paragraph(f"{n} streams: {words}", indent="    ", first="  "))
     if settings.mapping.person is None:
@@ -218,12 +228,14 @@ def _stream_document(one: Assessment, found: Evaluation) -> dict[str, Any]:
         "attribute": stream.attribute,
         "group": stream.group,
         "reference": stream.reference,
-        "comparison": stream.comparison,
+        "comparison": stream.compared,
+        "cuts": list(stream.cuts),
         "severity": stream.severity,
         "state": one.state,
         "value": one.value,
         "low": one.low,
         "high": one.high,
+        "at": one.at,
         "why": one.why,
         "rows": one.rows,
         "reference_rows": one.reference_rows,

@@ -201,12 +201,10 @@ def _words(one: Assessment, say: Callable[[int], str]) -> str:
     stream = one.stream
     value = "unknown" if one.value is None else f"{one.value:.3f}"
     limits = "" if one.low is None or one.high is None else f" ({one.low:.3f} to {one.high:.3f})"
-    against = {"baseline": "its audited rate", "bound": "the policy's bound"}.get(
-        stream.reference, stream.reference
-    )
+    at = "" if one.at is None else f" at a score of {one.at:.4g}"
     since = "" if one.since is None else f" since {say(one.since)}"
     who = f"{stream.attribute}={group_name((stream.group,))}"
     return (
-        f"{lookup(stream.metric).title} of {who} against {against}: {stream.comparison} "
-        f"{value}{limits}, evidence of a breach{since}"
+        f"{lookup(stream.metric).title} of {who} against {stream.against}: {stream.compared} "
+        f"{value}{limits}{at}, evidence of a breach{since}"
     )

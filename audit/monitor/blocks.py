@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,18 +50,26 @@ def pair(hashes: ArrayLike, in_group: ArrayLike, outcome: ArrayLike, a: int, b: 
     >>> pair([1, 2, 3, 4], [True, True, False, False], [1, 0, 1, 1], 1, 1).tolist()
     [0, 1, 0, 1]
     """
+    return pair_all(hashes, in_group, [np.asarray(outcome, np.int64)], a, b)[0]
+
+
+def pair_all(hashes: ArrayLike, in_group: ArrayLike, outcomes: Sequence[Ints], a: int, b: int) -> list[Ints]:
+    """A table for each outcome of the same rows: the blocks are settled once, for all of them."""
     key = np.asarray(hashes, np.uint64)
     side = np.asarray(in_group, bool)
-    good = np.asarray(outcome, np.int64)
     order = np.argsort(key, kind="stable")
-    key, side, good = key[order], side[order], good[order]
+    key, side = key[order], side[order]
     group = _blocks(key[side], a)
     reference = _blocks(key[~side], b)
     full = np.minimum(group.full, reference.full)
     starts = np.concatenate([[0], np.cumsum(full)])
-    j = group.sums(good[side], full, starts)
-    k = reference.sums(good[~side], full, starts)
-    return np.bincount(j * (b + 1) + k, minlength=(a + 1) * (b + 1)).astype(np.int64)
+    made = []
+    for outcome in outcomes:
+        good = outcome[order]
+        j = group.sums(good[side], full, starts)
+        k = reference.sums(good[~side], full, starts)
+        made.append(np.bincount(j * (b + 1) + k, minlength=(a + 1) * (b + 1)).astype(np.int64))
+    return made
 
 
 @dataclass(frozen=True)

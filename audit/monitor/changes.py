@@ -20,9 +20,10 @@ def changes(
     """Of each stream in alarm, its group's change since the audit, by strata of the other attributes."""
     made = {}
     for one in found:
-        if one.alarm is None:
-            continue
         stream = one.stream
+        # The audit keeps scores by one attribute at a time: there are no strata to hold them together in.
+        if one.alarm is None or stream.reads:
+            continue
         cohort = outcomes["labels" if stream.needs_label else "predictions"]
         recent = [row for row in cohort if one.since is None or row[0] >= one.since]
         grouping = _finest(cells, stream.attribute)

@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select, text
 
-from audit.monitor import schema
-from audit.monitor.blocks import pair, window_counts
+from audit.monitor import chances, schema
+from audit.monitor.blocks import pair_all, window_counts
 from audit.monitor.events import Ints
 from audit.monitor.ledger import Ledger, get_meta, read_cells, set_meta, take_turns
+from audit.monitor.readings import LAG_BUCKETS, UNKNOWN_CHANCE
+from audit.monitor.scores import reached
 from audit.monitor.streams import Stream
-from audit.monitor.tables import Tables
 from audit.registry import Mask
 from audit.result import Group
 
-LAG_BUCKETS = (3_600, 21_600, 86_400, 604_800, 2_592_000, 7_776_000, 31_536_000)
-"""Upper edges, in seconds, of the histogram of label lags; the last bucket is beyond them."""
-
+_LAG = "CASE WHEN l.first_at >= p.at THEN l.first_at - p.at WHEN l.first_at > 0 THEN 0 ELSE -1 END"
 _LATEST_LABEL = """
 LEFT JOIN (
     SELECT target, rest, value, min(at) OVER (PARTITION BY target, rest) AS first_at,
@@ -44,10 +43,13 @@ class Rows:
     at: Ints
     cell: Ints
     yhat: Ints
+    score: Ints
     label: Ints
     """1, 0, or −1 where there is none."""
     lag: Ints
-    """Seconds to the first label; −1 where there is none."""
+    """Seconds to the first label; −1 where there is none, or its time is unknown."""
+    chance: Ints
+    """As `chances.thinned` says; a label that does not count is none."""
 
     def inside(self, mask: Mask) -> NDArray[np.bool_]:
         """Which rows lie in a set of (label, prediction) cells."""
@@ -92,40 +94,6 @@ def close(
     return closed
 
 
-def tables(ledger: Ledger) -> Tables:
-    """The count tables of all closed windows."""
-    found = Tables()
-    with ledger.engine.begin() as connection:
-        for stream, win, counts in connection.execute(select(schema.evidence)):
-            found.add(stream, int(win), json.loads(counts))
-    return found
-
-
-def outcomes(ledger: Ledger, cohort: str) -> list[tuple[int, Group, str | None, int | None, int, int]]:
-    """(window, group, model version, label, prediction, rows) of the closed windows, in order."""
-    with ledger.engine.begin() as connection:
-        cells = read_cells(connection)
-        o = schema.outcome.c
-        query = select(o.win, o.cell, o.label, o.yhat, o.n).where(o.cohort == cohort)
-        rows = [
-            (int(win), cells[int(c)][1], cells[int(c)][0], None if y < 0 else int(y), int(p), int(n))
-            for win, c, y, p, n in connection.execute(query)
-        ]
-    return sorted(
-        rows, key=lambda row: (row[0], json.dumps([row[1], row[2]]), -1 if row[3] is None else row[3], row[4])
-    )
-
-
-def lags(ledger: Ledger) -> dict[Group, tuple[int, ...]]:
-    """Rows by the lag of their first label, in the buckets of `LAG_BUCKETS`, per group."""
-    found: dict[Group, list[int]] = {}
-    with ledger.engine.begin() as connection:
-        cells = read_cells(connection)
-        for number, bucket, n in connection.execute(select(schema.lag)):
-            found.setdefault(cells[int(number)][1], [0] * (len(LAG_BUCKETS) + 1))[int(bucket)] += int(n)
-    return {group: tuple(counts) for group, counts in found.items()}
-
-
 def drop_rows(ledger: Ledger, before: int) -> int:
     """Drops the rows of closed windows that ended before `before` (seconds); their counts stay.
 
@@ -164,10 +132,15 @@ def _close_window(
     _write_outcomes(connection, cohort, win, rows)
     if cohort == "labels":
         _write_lags(connection, rows)
+    elif (rows.score >= 0).any() or any(stream.reads for stream in streams):
+        _write_spread(connection, win, rows)
     made = []
-    for mask in sorted({s.denominator for s in streams}, key=mask_name):
-        same = [s for s in streams if s.denominator == mask]
-        use = _first_of_each_person(connection, mask_name(mask), rows, rows.inside(mask))
+    for name in sorted({rows_name(stream) for stream in streams}):
+        same = [stream for stream in streams if rows_name(stream) == name]
+        inside = rows.inside(same[0].denominator)
+        use = _first_of_each_person(
+            connection, name, rows, inside & (rows.score >= 0) if same[0].reads else inside
+        )
         for stream in same:
             counts = table_of(stream, rows, use, groups)
             if counts.any():
@@ -204,16 +177,29 @@ def table_of(stream: Stream, rows: Rows, use: Ints, groups: Groups) -> Ints:
     """One stream's count table from one window's rows; `use` are the rows that may take part."""
     in_group, is_other = groups.sides(stream)
     cell = rows.cell[use]
-    good = rows.inside(stream.numerator)[use].astype(np.int64)
+    if stream.reads:
+        goods = [reached(rows.score[use], read).astype(np.int64) for read in stream.reads]
+    else:
+        goods = [rows.inside(stream.numerator)[use].astype(np.int64)]
     group = in_group[cell]
     if stream.comparison == "rate":
-        mine = good[group]
-        plain = [mine.sum(), mine.size] if stream.unit == "window" else [mine.size - mine.sum(), mine.sum()]
-        return np.array(plain, np.int64)
+        return np.concatenate([_rate_table(good[group], stream.unit) for good in goods])
     part = group | is_other[cell]
+    goods = [good[part] for good in goods]
     if stream.unit == "window":
-        return window_counts(group[part], good[part])
-    return pair(rows.unit[use][part].view(np.uint64), group[part], good[part], stream.a, stream.b)
+        return np.concatenate([window_counts(group[part], good) for good in goods])
+    key = rows.unit[use][part].view(np.uint64)
+    return np.concatenate(pair_all(key, group[part], goods, stream.a, stream.b))
+
+
+def _rate_table(mine: Ints, unit: str) -> Ints:
+    good, n = int(mine.sum()), int(mine.size)
+    return np.array([good, n] if unit == "window" else [n - good, good], np.int64)
+
+
+def rows_name(stream: Stream) -> str:
+    """Which rows a stream takes part with, so that streams of the same rows are one."""
+    return ("score " if stream.reads else "") + mask_name(stream.denominator)
 
 
 def mask_name(mask: Mask) -> str:
@@ -226,14 +212,16 @@ def mask_name(mask: Mask) -> str:
 
 
 def _read(connection: Connection, win: int, *, with_labels: bool) -> Rows:
-    label = "coalesce(l.value, -1), coalesce(l.first_at - p.at, -1)" if with_labels else "-1, -1"
+    label = f"coalesce(l.value, -1), {_LAG}" if with_labels else "-1, -1"
     join = _LATEST_LABEL if with_labels else ""
-    columns = f"p.key, p.unit, p.at, p.cell, p.yhat, {label}"
+    columns = f"p.key, p.unit, p.at, p.cell, p.yhat, p.score, {label}, p.chance"
     sql = f"SELECT {columns} FROM prediction p {join} WHERE p.win = :win AND p.late = 0"
     found = connection.execute(text(sql), {"win": win}).fetchall()
-    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 7)
+    table = np.array([tuple(row) for row in found], np.int64).reshape(-1, 9)
     table = table[np.lexsort((table[:, 0], table[:, 2]))]
-    return Rows(*(np.ascontiguousarray(table[:, i]) for i in range(7)))
+    counts = table[:, 8] == chances.COUNTS
+    table[:, 6] = np.where(counts, table[:, 6], -1)
+    return Rows(*(np.ascontiguousarray(table[:, i]) for i in range(9)))
 
 
 def _first_of_each_person(connection: Connection, mask: str, rows: Rows, inside: NDArray[np.bool_]) -> Ints:
@@ -261,7 +249,8 @@ def _seen_before(connection: Connection, mask: str, units: list[int]) -> set[int
 
 
 def _write_outcomes(connection: Connection, cohort: str, win: int, rows: Rows) -> None:
-    kinds, counts = _distinct(np.stack([rows.cell, rows.label, rows.yhat], axis=1))
+    label = np.where(rows.chance == chances.UNKNOWN, UNKNOWN_CHANCE, rows.label)
+    kinds, counts = _distinct(np.stack([rows.cell, label, rows.yhat], axis=1))
     new = [
         {"cohort": cohort, "win": win, "cell": int(c), "label": int(y), "yhat": int(p), "n": int(n)}
         for (c, y, p), n in zip(kinds, counts, strict=True)
@@ -270,8 +259,18 @@ def _write_outcomes(connection: Connection, cohort: str, win: int, rows: Rows) -
         connection.execute(schema.outcome.insert(), new)
 
 
+def _write_spread(connection: Connection, win: int, rows: Rows) -> None:
+    kinds, counts = _distinct(np.stack([rows.cell, rows.score], axis=1))
+    new = [
+        {"win": win, "cell": int(c), "score": int(s), "n": int(n)}
+        for (c, s), n in zip(kinds, counts, strict=True)
+    ]
+    if new:
+        connection.execute(schema.spread.insert(), new)
+
+
 def _write_lags(connection: Connection, rows: Rows) -> None:
-    known = rows.label >= 0
+    known = (rows.label >= 0) & (rows.lag >= 0)
     bucket = np.searchsorted(LAG_BUCKETS, rows.lag[known])
     kinds, counts = _distinct(np.stack([rows.cell[known], bucket], axis=1))
     new = [{"cell": int(c), "bucket": int(b), "n": int(n)} for (c, b), n in zip(kinds, counts, strict=True)]

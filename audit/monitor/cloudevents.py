@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from audit.errors import DataError
+from audit.monitor.events import Mapping
 
 BODY_BYTES = 8 * 2**20
 MAX_EVENTS = 10_000
@@ -31,7 +33,7 @@ class CloudEvent:
     data: Any
 
 
-def read_http(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:
+def read_http(headers: MappingOf[str, str], body: bytes) -> list[CloudEvent]:
     """The events of one HTTP request, in binary, structured or batched mode; else a DataError."""
     if len(body) > BODY_BYTES:
         raise DataError(f"a body of {len(body)} bytes; the limit is {BODY_BYTES}")
@@ -90,16 +92,27 @@ def _limited(events: list[Any]) -> list[Any]:
     return events
 
 
-def rows_of_inputs(body: Any) -> list[Event]:
+def rows_of_inputs(body: Any, columns: Sequence[str] = ()) -> list[Event]:
     """The instances of a V1 (`instances`) or V2 (`inputs`) request as rows of named values.
+
+    `columns` names the values of instances that are lists, and of a single V2 tensor of that width.
 
     >>> rows_of_inputs({"inputs": [{"name": "sex", "shape": [2], "datatype": "BYTES", "data": ["F", "M"]}]})
     [{'sex': 'F'}, {'sex': 'M'}]
     """
     if isinstance(body, dict) and isinstance(body.get("instances"), list):
         rows = [row if isinstance(row, dict) else {"instance": row} for row in body["instances"]]
-        return _limited(rows)
-    return _v2_rows(body, "inputs")
+        return [_with_names(row, columns) for row in _limited(rows)]
+    return [_with_names(row, columns) for row in _v2_rows(body, "inputs")]
+
+
+def _with_names(row: Event, columns: Sequence[str]) -> Event:
+    values = next(iter(row.values())) if len(row) == 1 else None
+    if not columns or not isinstance(values, list):
+        return row
+    if len(values) != len(columns):
+        raise DataError(f"a row of {len(values)} values, and {len(columns)} names of inputs")
+    return dict(zip(columns, values, strict=True))
 
 
 def rows_of_outputs(body: Any) -> list[Event]:
@@ -156,6 +169,8 @@ def _first_axis(data: list[Any], shape: list[Any], name: str) -> list[Any]:
 class Pairing:
     """Halves of KServe's log that wait for each other; memory is bounded, and what is let go is counted."""
 
+    mapping: Mapping | None = None
+    """Under whose names events are given on."""
     limit: int = 100_000
     dropped: int = 0
     """Halves that never met the other: only answers of status 200 are logged, so refusals are among them."""
@@ -165,6 +180,10 @@ class Pairing:
 
     def events(self, event: CloudEvent) -> list[Event]:
         """The prediction or label events that this CloudEvent completes; none while a half is missing."""
+        found = self._events(event)
+        return found if self.mapping is None else [self.mapping.named(one) for one in found]
+
+    def _events(self, event: CloudEvent) -> list[Event]:
         kind = event.attributes["type"]
         if kind.endswith((REQUEST, RESPONSE)):
             return self._half(event, "request" if kind.endswith(REQUEST) else "response")
@@ -179,7 +198,8 @@ class Pairing:
         return [plain]
 
     def _half(self, event: CloudEvent, part: str) -> list[Event]:
-        rows = rows_of_inputs(event.data) if part == "request" else rows_of_outputs(event.data)
+        names = () if self.mapping is None else self.mapping.inputs
+        rows = rows_of_inputs(event.data, names) if part == "request" else rows_of_outputs(event.data)
         context = self._context(event, part)
         key = (event.attributes["source"], event.attributes["id"])
         waiting = self._waiting.get(key)

@@ -51,11 +51,12 @@ def coverage(closed: Sequence[Outcome], attributes: Sequence[str]) -> tuple[Cove
     return tuple(Covered(*key, *counts) for key, counts in ordered)
 
 
-def not_identifiable(stream: Stream, covered: Sequence[Covered]) -> str | None:
+def not_identifiable(stream: Stream, covered: Sequence[Covered], *, logged: bool = False) -> str | None:
     """Why a stream's metric cannot be told from these labels; None where it can, or needs none.
 
-    It needs labels of both predictions, and in its group or its reference they come for one
-    prediction much less often than for the other.
+    It needs labels of both predictions, and in its group or its reference they come for one prediction
+    much less often than for the other. `logged`: the chance of a label is logged, and `covered` counts the
+    thinned labels, which should be as frequent for either.
     """
     if not stream.needs_label or len({yhat for _, yhat in stream.denominator}) < 2:
         return None
@@ -72,7 +73,7 @@ def not_identifiable(stream: Stream, covered: Sequence[Covered]) -> str | None:
         if min(selected, refused) < SELECTIVE * max(selected, refused):
             return (
                 f"not identifiable: in {stream.attribute}={value} labels came for {selected:.0%} of the "
-                f"positive predictions and {refused:.0%} of the negative ones, and how labels are chosen "
-                "is not logged"
+                f"positive predictions and {refused:.0%} of the negative ones, and "
+                + ("the logged chances do not say so" if logged else "how labels are chosen is not logged")
             )
     return None

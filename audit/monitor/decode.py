@@ -82,7 +82,7 @@ def normalise_sql(
             WHEN id IS NULL OR id = '' THEN 'no_id'
             WHEN {odd} THEN 'wrong_type'
             WHEN {long} THEN 'too_long'
-            WHEN moment IS NULL THEN 'bad_time'
+            WHEN moment IS NULL OR moment < 0 OR label_seconds < 0 THEN 'bad_time'
             WHEN moment > $latest OR coalesce(label_seconds, moment) > $latest THEN 'future'
             WHEN NOT is_label AND moment < $oldest THEN 'too_old'
             WHEN NOT is_label AND yhat IS NULL THEN 'bad_prediction'
@@ -97,6 +97,8 @@ def normalise_sql(
         CASE WHEN reason IS NULL AND NOT is_label THEN unhex(md5(person)) END AS person_hash,
         CASE WHEN reason IS NULL AND NOT is_label THEN {cell} END AS cell,
         coalesce(moment, 0) AS "at", coalesce(label_seconds, moment, 0) AS label_at,
+        coalesce(try_cast(watched AS DOUBLE), 'nan') AS watched,
+        coalesce(try_cast(chance AS DOUBLE), 'nan') AS chance,
         coalesce(yhat, -1) AS yhat, coalesce(value, -1) AS value, coalesce(rev, 0) AS revision
     FROM judged
     """

@@ -9,20 +9,22 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from audit.gate import EXIT_CODES
-from audit.monitor import absences, alarms, closing
+from audit.monitor import absences, alarms, chances, closing, readings
 from audit.monitor.advice import Advice, advise
 from audit.monitor.alarms import Alarm, Entry
 from audit.monitor.baseline import Outcome
 from audit.monitor.changes import changes
 from audit.monitor.coverage import Covered, coverage, not_identifiable
 from audit.monitor.decompose import Change
+from audit.monitor.distribution import Distribution, distributions
 from audit.monitor.evidence import e_bh
 from audit.monitor.frozen import Frozen, later_groups
 from audit.monitor.judge import Assessment, assess
 from audit.monitor.ledger import Ledger, get_meta, set_meta
 from audit.monitor.settings import Settings
-from audit.monitor.streams import Stream, later
+from audit.monitor.streams import Stream
 from audit.monitor.tables import Tables
+from audit.monitor.watched import later
 from audit.result import Group, Verdict
 
 MOST_LATER = 50
@@ -54,6 +56,8 @@ class Evaluation:
     lags: Mapping[Group, tuple[int, ...]]
     changes: Mapping[str, Change]
     """For streams in alarm: the change since the audit, split into mix and treatment."""
+    scores: tuple[Distribution, ...]
+    """Each group's scores so far; empty where none are watched."""
     advice: tuple[Advice, ...]
     """Rates to expect of rows whose labels are on their way: advice, never an alarm."""
     later: tuple[tuple[str, str | None], ...]
@@ -94,15 +98,15 @@ def evaluate(
     begun = time.perf_counter()
     attributes = settings.attributes
     groups, beyond = later_groups(ledger, frozen, attributes, MOST_LATER)
-    streams = (*frozen.streams, *later(frozen.result, groups))
+    streams = (*frozen.streams, *later(frozen.result, groups, scores=frozen.scores))
     late = [] if look_only else _late(ledger, settings, now, every)
     if not look_only:
         _close(ledger, streams, settings, now)
-    tables, known = closing.tables(ledger), alarms.read(ledger)
+    tables, known = readings.tables(ledger), alarms.read(ledger)
     found = _assess(streams, tables, settings, known)
-    outcomes = {cohort: closing.outcomes(ledger, cohort) for cohort in ("predictions", "labels")}
+    outcomes = {cohort: readings.outcomes(ledger, cohort) for cohort in ("predictions", "labels")}
     covered = coverage(outcomes["labels"], attributes)
-    unknowable = {s.id: why for s in streams if (why := not_identifiable(s, covered)) is not None}
+    unknowable = _unknowable(ledger, streams, covered, settings)
     place = _Place(ledger, settings, frozen, now, ended)
     before = {alarm.id for alarm in known}
     if not look_only:
@@ -122,8 +126,9 @@ def evaluate(
         new=tuple(alarm.id for alarm in known if alarm.id not in before),
         tallies=ledger.tallies(),
         coverage=covered,
-        lags=closing.lags(ledger),
+        lags=readings.lags(ledger),
         changes=changes(found, frozen.result.cells, outcomes, attributes),
+        scores=_scores(ledger, frozen, attributes),
         advice=_advice(frozen, outcomes["predictions"], closed, attributes),
         later=groups,
         not_watched_groups=beyond,
@@ -133,6 +138,18 @@ def evaluate(
         verdict=verdict,
         why=why,
     )
+
+
+def _unknowable(
+    ledger: Ledger, streams: Sequence[Stream], covered: Sequence[Covered], settings: Settings
+) -> dict[str, str]:
+    logged = settings.mapping.chance is not None
+    unknown = readings.unknown_chances(ledger, settings.attributes) if logged else {}
+    found = {
+        s.id: chances.not_identifiable(s, unknown) or not_identifiable(s, covered, logged=logged)
+        for s in streams
+    }
+    return {name: why for name, why in found.items() if why is not None}
 
 
 def _close(ledger: Ledger, streams: Sequence[Stream], settings: Settings, now: int) -> None:
@@ -166,6 +183,12 @@ def _assess(
 def _listed(found: Sequence[Assessment], level: float) -> frozenset[str]:
     ranked = e_bh([one.log_e for one in found], level)
     return frozenset(one.stream.id for one, is_in in zip(found, ranked, strict=True) if is_in)
+
+
+def _scores(ledger: Ledger, frozen: Frozen, attributes: Sequence[str]) -> tuple[Distribution, ...]:
+    if frozen.scores is None:
+        return ()
+    return distributions(readings.scored(ledger), frozen.streams, len(frozen.scores.cuts), attributes)
 
 
 def _advice(
@@ -211,7 +234,8 @@ def decide(
             f"no alarm; for {len(deciding) - len(thin)} of {len(deciding)} streams there is evidence that "
             "they lie inside their bounds",
         )
-    return Verdict.PASS, f"evidence that all {len(deciding)} streams lie inside their bounds"
+    cuts = ", distributions at their cuts" if any(one.stream.centres for one in deciding) else ""
+    return Verdict.PASS, f"evidence that all {len(deciding)} streams lie inside their bounds{cuts}"
 
 
 def gravity(alarm: Alarm) -> tuple[int, bool, float, str]:

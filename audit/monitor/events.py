@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from audit.engine.decode import bin_labels
+from audit.monitor import chances, scores
 from audit.monitor.decode import MISSING, SEPARATOR, TEXT_LIMIT, normalise_sql
 from audit.result import Group
 
@@ -32,7 +33,7 @@ REASONS = {
     "no_id": "no id",
     "wrong_type": "a list or an object where a text or number belongs, or a control character",
     "too_long": f"an id or a group name of more than {TEXT_LIMIT} characters",
-    "bad_time": "no time, or one that is not ISO 8601 or seconds since 1970",
+    "bad_time": "no time, one that is not ISO 8601 or seconds since 1970, or one before 1970",
     "future": f"a time more than {FUTURE_SECONDS} s ahead of the clock",
     "too_old": "a time before the retention horizon, where a duplicate can no longer be told",
     "bad_prediction": "no prediction, or neither of the two values",
@@ -44,6 +45,7 @@ REASONS = {
 """Every reason to refuse an event; `rejected` counts under these names."""
 
 FIELDS = ("kind", "id", "source", "at", "person", "prediction", "score", "label", "revision", "version")
+"""What a raw table has a column for, beside the score that is watched, label_at and the attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,45 @@ class Mapping:
     source_name: str = "default"
     positive_prediction: str | None = None
     positive_label: str | None = None
+    watched: str | None = None
+    """The score whose distribution is watched; without `cuts` it is not read."""
+    cuts: tuple[float, ...] = ()
+    unit_scores: bool = False
+    chance: str | None = None
+    """The field with a row's chance of a label; then labels are thinned to `floor`."""
+    floor: float = 0.0
+    form: str = "events"
+    """What a line of a JSON lines file is: an event, or a record of SageMaker's."""
+    inputs: tuple[str, ...] = ()
+    """Names of a model's input values where a log has none: CSV of SageMaker, KServe's lists."""
 
     def columns(self) -> dict[str, str | None]:
         """Field or attribute (as `a0`, `a1`, …) to the event's field."""
         plain = {name: getattr(self, name) for name in FIELDS}
         plain["label_at"] = self.label_at
+        plain["chance"] = self.chance
+        plain["watched"] = self.watched if self.cuts else None
         return plain | {f"a{i}": a.column for i, a in enumerate(self.attributes.values())}
+
+    def named(self, event: dict[str, Any]) -> dict[str, Any]:
+        """An event of another system under the names that this mapping reads, where it lacks them.
+
+        >>> Mapping({}, id="loan", prediction=None, score="p").named({"event_id": "a", "prediction": 0.3})
+        {'event_id': 'a', 'prediction': 0.3, 'loan': 'a', 'p': 0.3}
+        """
+        wanted = {
+            "event_id": self.id,
+            "event_time": self.at,
+            "prediction": self.prediction or self.score,
+            "label": self.label,
+            "model_version": self.version,
+        }
+        more = {
+            name: event[known]
+            for known, name in wanted.items()
+            if name and name not in event and known in event
+        }
+        return event | more
 
     def names(self) -> tuple[str, ...]:
         """The columns of a raw table."""
@@ -127,6 +162,10 @@ class Predictions:
     cell: Ints
     """Index into `Batch.cells`."""
     yhat: Ints
+    score: Ints
+    """As `scores.packed` writes it; −1 where there is none, or none is watched."""
+    chance: Ints
+    """As `chances.thinned` says; 1 where no chances are logged."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +227,7 @@ class Normaliser:
     def batch_of_none(self) -> Batch:
         nothing = np.zeros(0, np.int64)
         labels = Labels(nothing, nothing, nothing, nothing, nothing, np.zeros(0, bool))
-        return Batch(0, Predictions(nothing, nothing, nothing, nothing, nothing, nothing), labels, ())
+        return Batch(0, Predictions(*(nothing,) * 8), labels, ())
 
     def _batch(self, rows: pa.Table) -> Batch:
         reasons = rows.column("reason").combine_chunks().dictionary_encode()
@@ -208,7 +247,10 @@ class Normaliser:
         is_label = np.asarray(good.column("is_label").combine_chunks()).astype(bool)
         p, has = ~is_label, columns["value"] >= 0
         cells, place = self._cells(good.filter(pa.array(p)))
-        predictions = Predictions(key[p], rest[p], unit[p], columns["at"][p], place, columns["yhat"][p])
+        score, chance = self._scores(good.filter(pa.array(p)), rest[p], key[p])
+        predictions = Predictions(
+            key[p], rest[p], unit[p], columns["at"][p], place, columns["yhat"][p], score, chance
+        )
         labels = Labels(
             key[has],
             rest[has],
@@ -219,6 +261,19 @@ class Normaliser:
         )
         rejected = {name: int(n) for name, n in zip(names, counts, strict=True)}
         return Batch(rows.num_rows, predictions, labels, cells, rejected)
+
+    def _scores(self, good: pa.Table, rest: Ints, key: Ints) -> tuple[Ints, Ints]:
+        """The score and the chance of a label of each prediction, as the ledger keeps them."""
+        mapping = self.mapping
+        score = np.full(len(rest), scores.NO_SCORE, np.int64)
+        chance = np.full(len(rest), chances.COUNTS, np.int64)
+        if mapping.cuts:
+            value = good.column("watched").combine_chunks().to_numpy(zero_copy_only=False)
+            score = scores.packed(value, rest, mapping.cuts, unit=mapping.unit_scores)
+        if mapping.chance is not None:
+            value = good.column("chance").combine_chunks().to_numpy(zero_copy_only=False)
+            chance = chances.thinned(value, key, mapping.floor)
+        return score, chance
 
     def _cells(self, good: pa.Table) -> tuple[tuple[tuple[str | None, Group], ...], Ints]:
         encoded = good.column("cell").combine_chunks().dictionary_encode()

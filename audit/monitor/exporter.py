@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 
 import audit
 from audit.monitor.alarms import KINDS
-from audit.monitor.closing import LAG_BUCKETS
 from audit.monitor.evaluation import Evaluation
 from audit.monitor.judge import Assessment
+from audit.monitor.readings import LAG_BUCKETS
 from audit.result import Verdict, group_name
 
 P = "harm_audit_"
@@ -68,6 +68,7 @@ def _families(
         yield from _streams(found)
         yield from _alarms(found)
         yield from _labels(found)
+        yield from _scores(found)
         yield from _evaluation(found)
 
 
@@ -122,7 +123,7 @@ def _streams(found: Evaluation) -> Iterator[Metric]:
             ("_upper", "Upper limit of its confidence sequence."),
         )
     )
-    gap = GaugeMetricFamily(P + "disparity", "Difference or ratio of two groups' rates.", labels=AGAINST)
+    gap = GaugeMetricFamily(P + "disparity", "Difference, ratio or distance of a group.", labels=AGAINST)
     evidence = GaugeMetricFamily(
         P + "evidence_log", "Natural logarithm of the alarm detector.", labels=AGAINST
     )
@@ -144,8 +145,8 @@ def _streams(found: Evaluation) -> Iterator[Metric]:
             evidence.add_metric(names, one.log_detector)
         if one.value is None or stream.id in found.unknowable:
             continue
-        if stream.reference != "baseline":
-            if stream.comparison != "rate":
+        if stream.reference != "baseline" or stream.centres:
+            if stream.compared != "rate":
                 gap.add_metric(names, one.value)
             continue
         value.add_metric(names[:5], one.value)
@@ -172,7 +173,7 @@ def labels_of(one: Assessment, found: Evaluation) -> tuple[str, ...]:
         group_name((stream.group,)),
         stream.rule,
         stream.reference,
-        stream.comparison,
+        stream.compared,
     )
 
 
@@ -221,6 +222,25 @@ def _labels(found: Evaluation) -> Iterator[Metric]:
         # The ledger keeps buckets, not the sum of lags.
         lag.add_metric((), list(zip(edges, running, strict=True)), sum_value=None)
         yield lag
+
+
+def _scores(found: Evaluation) -> Iterator[Metric]:
+    if found.frozen.scores is None:
+        return
+    names = (*SYSTEM, "attribute", "group")
+    share = GaugeMetricFamily(
+        P + "score_above_cut_ratio", "Share of a group's scores that reach a cut.", labels=(*names, "cut")
+    )
+    without = GaugeMetricFamily(P + "rows_without_score", "Rows of a group without a score.", labels=names)
+    system, least = found.frozen.result.system, found.frozen.result.policy.suppress_below or 0
+    for one in found.scores:
+        if one.rows + one.unscored < least:
+            continue
+        labels = (system.name, system.version or "", one.attribute, one.name)
+        without.add_metric(labels, one.unscored)
+        for cut, above in zip(found.frozen.scores.cuts, one.above, strict=False):
+            share.add_metric((*labels, f"{cut:.6g}"), above)
+    yield from (share, without)
 
 
 def _evaluation(found: Evaluation) -> Iterator[Metric]:

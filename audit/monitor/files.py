@@ -17,13 +17,15 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from audit.errors import DataError
+from audit.monitor import sagemaker
 from audit.monitor.events import Mapping as EventMapping
 from audit.monitor.events import Normaliser
 from audit.monitor.ledger import Ledger, Received
 
 T = TypeVar("T")
 
-CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 8 * 2**20
+"""Two chunks are worked on at once, and each is some twenty times its bytes while it is parsed."""
 CHUNK_ROWS = 100_000
 LINE_BYTES = 64 * 1024
 """The longest event; a longer line is refused unread."""
@@ -149,7 +151,23 @@ def _decoded(line: bytes) -> str:
 
 def _json_lines(path: Path, offset: int, normaliser: Normaliser, whole: bool) -> Iterator[Chunk]:
     for data, end in _byte_chunks(path, offset, whole, csv=False):
-        yield Chunk(json_table(lines_of(data), normaliser), end)
+        lines = lines_of(data)
+        if normaliser.mapping.form == "sagemaker":
+            lines = _records(lines, normaliser.mapping)
+        yield Chunk(json_table(lines, normaliser), end)
+
+
+def _records(lines: pa.Array, mapping: EventMapping) -> pa.Array:
+    """Lines of SageMaker's capture or ground truth as events; one that is none stays one, and is refused."""
+    made: list[str] = []
+    for line in lines.to_pylist():
+        try:
+            found = sagemaker.events(line, columns=mapping.inputs)
+        except DataError:
+            made.append("no record")
+            continue
+        made += [json.dumps(mapping.named(event)) for event in found]
+    return pa.array(made, pa.large_string())
 
 
 def _csv(path: Path, offset: int, normaliser: Normaliser, whole: bool) -> Iterator[Chunk]:

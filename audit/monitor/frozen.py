@@ -11,10 +11,11 @@ from sqlalchemy import select, text
 from audit import codec
 from audit.errors import UsageError
 from audit.monitor import schema
-from audit.monitor.baseline import Outcome, Plan, plan
+from audit.monitor.baseline import History, Plan, plan
 from audit.monitor.blocks import Choice
 from audit.monitor.ledger import Ledger, get_meta, set_meta, take_turns
-from audit.monitor.settings import Settings
+from audit.monitor.scores import ScoreWatch
+from audit.monitor.settings import Settings, watching
 from audit.monitor.streams import Stream
 from audit.result import AuditResult
 
@@ -30,6 +31,10 @@ class Frozen:
     plan: Plan
     begun: int
     """When it was settled, in seconds since 1970."""
+    scores: ScoreWatch | None = None
+    """How scores are watched, as it was settled then."""
+    no_scores: str = ""
+    """Why they are not, where they are not."""
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -44,7 +49,7 @@ def freeze(
     settings: Settings,
     *,
     now: int,
-    history: Sequence[Outcome] = (),
+    history: History | None = None,
 ) -> Frozen:
     """Settles the baseline of a ledger; the same bundle again changes nothing.
 
@@ -65,7 +70,13 @@ def freeze(
                     hint="A new release has a new ledger: give another `ledger:` or --ledger.",
                 )
         if stored is None or json.loads(stored)["bundle"] != bundle_id:
-            document = {"bundle": bundle_id, "begun": now, "choices": choices}
+            document = {
+                "bundle": bundle_id,
+                "begun": now,
+                "choices": choices,
+                "scores": None if settings.scores is None else settings.scores.document(),
+                "no_scores": settings.no_scores,
+            }
             set_meta(connection, PLAN, json.dumps(document, ensure_ascii=False))
             set_meta(connection, RESULT, audit_json.decode())
     found = thaw(ledger, settings)
@@ -81,7 +92,9 @@ def thaw(ledger: Ledger, settings: Settings) -> Frozen | None:
         return None
     result = codec.loads(AuditResult, audit_json, where="the ledger's baseline")
     said = json.loads(stored)
-    made = plan(result, replace(settings, blocks="rows"))
+    scores = None if said.get("scores") is None else ScoreWatch.of(said["scores"])
+    why = said.get("no_scores", "this ledger was begun by a version that did not watch them")
+    made = plan(result, replace(watching(settings, scores, why), blocks="rows"))
     choices = {name: Choice(**choice) for name, choice in said["choices"].items()}
     missing = [stream.id for stream in made.streams if stream.id not in choices]
     if missing:
@@ -91,7 +104,8 @@ def thaw(ledger: Ledger, settings: Settings) -> Frozen | None:
         )
     streams = tuple(replace(stream, unit=choices[stream.id].unit) for stream in made.streams)
     settled = tuple((stream.id, choices[stream.id]) for stream in streams)
-    return Frozen(said["bundle"], result, Plan(streams, made.not_watched, settled), said["begun"])
+    found = Plan(streams, made.not_watched, settled)
+    return Frozen(said["bundle"], result, found, said["begun"], scores, why)
 
 
 def need(ledger: Ledger, settings: Settings) -> Frozen:

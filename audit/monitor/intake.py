@@ -25,10 +25,16 @@ MOST_WAITING = 200_000
 """Events that may wait to be written; beyond it a request is told to come again."""
 MOST_AT_ONCE = 50_000
 """Events of one transaction."""
+MOST_LINES = 100_000
+"""Lines of one request: a body of the largest size that holds more has nothing in them."""
 
 
 class FullError(DataError):
     """More events wait than can be held."""
+
+
+class TooManyError(DataError):
+    """More events in one request than are taken at once."""
 
 
 class UnknownTypeError(DataError):
@@ -47,6 +53,8 @@ def lines(headers: Mapping[str, str], body: bytes, pairing: Pairing) -> pa.Array
             e for one in cloudevents.read_http(headers, body) for e in pairing.events(one)
         ]
     elif kind in LINES:
+        if body.count(b"\n") > MOST_LINES:
+            raise TooManyError(f"more than {MOST_LINES:,} lines in one request", hint="Send several.")
         return lines_of(body)
     elif kind == PLAIN:
         events = _plain(cloudevents.read_json(body))
@@ -61,7 +69,7 @@ def lines(headers: Mapping[str, str], body: bytes, pairing: Pairing) -> pa.Array
 def _plain(found: object) -> list[object]:
     events = found if isinstance(found, list) else [found]
     if len(events) > MAX_EVENTS:
-        raise DataError(f"{len(events)} events in one array; the limit is {MAX_EVENTS}")
+        raise TooManyError(f"{len(events):,} events in one array; the limit is {MAX_EVENTS:,}")
     return events
 
 

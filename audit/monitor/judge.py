@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from audit.monitor import evidence as ev
 from audit.monitor.evidence import Array
-from audit.monitor.sequences import gap_sequence, rate_sequence
 from audit.monitor.streams import Stream
 from audit.monitor.tables import Tables
+from audit.monitor.values import Values, values
 
 CHUNK = 500
 """Streams worked on at once: memory stays flat however many there are."""
@@ -48,6 +48,8 @@ class Assessment:
     """Confidence sequence, valid at all times; None is no limit, or not given for window blocks."""
     why: str | None
     """Set exactly where value is None."""
+    at: float | None = None
+    """Of a distance: the score of the cut at which it is largest."""
     path: tuple[float, ...] = field(default=(), repr=False)
     """ln of the detector after each window."""
 
@@ -73,15 +75,16 @@ def assess(
     ordered = sorted(streams, key=_shape)
     for _, same in groupby(ordered, key=_shape):
         part = list(same)
-        for first in range(0, len(part), CHUNK):
-            batch = _Batch(part[first : first + CHUNK], tables, windows, restarts or {})
+        size = max(1, CHUNK // part[0].parts)
+        for first in range(0, len(part), size):
+            batch = _Batch(part[first : first + size], tables, windows, restarts or {})
             for found in batch.assess(mean_run, alpha, paths):
                 made[found.stream.id] = found
     return tuple(made[stream.id] for stream in streams)
 
 
-def _shape(stream: Stream) -> tuple[str, str, int, int]:
-    return stream.comparison, stream.unit, stream.a, stream.b
+def _shape(stream: Stream) -> tuple[str, str, int, int, int, bool]:
+    return stream.comparison, stream.unit, stream.a, stream.b, stream.parts, bool(stream.centres)
 
 
 class _Batch:
@@ -91,14 +94,16 @@ class _Batch:
         self, streams: Sequence[Stream], tables: Tables, windows: Sequence[int], restarts: Mapping[str, int]
     ) -> None:
         self.streams, self.windows = streams, windows
-        self.comparison, self.unit, self.a, self.b = _shape(streams[0])
-        self.counts = tables.dense([s.id for s in streams], windows, streams[0].cells)
-        self.seen: NDArray[np.bool_] = np.asarray(self.counts.any(axis=-1), bool)
+        one = streams[0]
+        self.comparison, self.unit, self.a, self.b = one.comparison, one.unit, one.a, one.b
+        flat = tables.dense([s.id for s in streams], windows, one.cells)
+        self.seen: NDArray[np.bool_] = np.asarray(flat.any(axis=-1), bool)
+        self.counts = flat.reshape(*flat.shape[:2], one.parts, one.cells // one.parts)
         starts = np.array([restarts.get(s.id, -(2**62)) for s in streams])
         self.live = self.seen & (np.asarray(windows, np.int64)[:, None] >= starts)
 
     def increments(self, side: str, bounds: Array) -> Array:
-        """Each window's ln e-values per bet, (windows, streams, bets); 0 where there is no bound."""
+        """Each window's ln e-values per part and bet, (windows, streams, parts, bets); 0 without a bound."""
         known = np.isfinite(bounds)
         safe = np.where(known, bounds, 0.5)
         if self.unit == "window":
@@ -107,12 +112,12 @@ class _Batch:
             out = ev.log_increments(self.counts, ev.rate_bets(side, safe))
         else:
             out = ev.log_increments(self.counts, ev.block_bets(self.comparison, side, safe, self.a, self.b))
-        return np.where(known[:, None], out, 0.0)
+        return np.where(known[..., None], out, 0.0)
 
     def assess(self, mean_run: float, alpha: float, paths: bool) -> list[Assessment]:
-        upper = _bounds([s.upper for s in self.streams])
-        lower = _bounds([s.lower for s in self.streams])
-        above, below = self.increments("above", upper), self.increments("below", lower)
+        lower, upper = _bounds(self.streams)
+        above, below = (_flat(self.increments(s, b)) for s, b in (("above", upper), ("below", lower)))
+        lower, upper = lower[:, 0], upper[:, 0]
         log_e = _two_sided(ev.mixture(above.sum(0)), ev.mixture(below.sum(0)), upper, lower)
         up, _ = ev.detector(above, self.live)
         down, _ = ev.detector(below, self.live)
@@ -120,25 +125,23 @@ class _Batch:
         line = ev.alarm_line(mean_run, [s.weight for s in self.streams])
         fine = self._fine()
         reached: NDArray[np.bool_] = np.asarray((path >= line) & self.live, bool)
-        values = _Values(self)
-        low, high = values.limits(alpha)
+        found = self.values(alpha)
         higher = ev.mixture(above.sum(0)) >= ev.mixture(below.sum(0))
         dated: NDArray[np.intp] = np.where(higher, _since(above), _since(below))
         out = []
         for k, stream in enumerate(self.streams):
             hit = np.flatnonzero(reached[:, k])
-            rows, other = int(values.rows[k]), int(values.others[k])
             any_seen = bool(self.seen[:, k].any())
             live = bool(self.live[:, k].any())
             ok = float(fine[k]) >= float(np.log(1 / alpha))
             state = "alarm" if hit.size else "no data" if not live else "fine" if ok else "open"
-            value = float(values.value[k]) if np.isfinite(values.value[k]) else None
+            value = _finite(found.value[k])
             out.append(
                 Assessment(
                     stream=stream,
                     windows=int(self.seen[:, k].sum()),
-                    rows=rows,
-                    reference_rows=other,
+                    rows=int(found.rows[k]),
+                    reference_rows=int(found.others[k]),
                     log_e=float(log_e[k]) if any_seen else 0.0,
                     log_detector=float(path[-1, k]) if live else None,
                     line=float(line[k]),
@@ -147,65 +150,42 @@ class _Batch:
                     log_fine=float(fine[k]) if any_seen else 0.0,
                     state=state,
                     value=value,
-                    low=_finite(low[k]),
-                    high=_finite(high[k]),
-                    why=None if value is not None else values.why(k),
+                    low=_finite(found.low[k]),
+                    high=_finite(found.high[k]),
+                    why=None if value is not None else self.why(found, k),
+                    at=None if value is None or not stream.centres else stream.cuts[int(found.at[k])],
                     path=tuple(path[:, k].tolist()) if paths else (),
                 )
             )
         return out
 
+    def values(self, alpha: float) -> Values:
+        """The estimates over all windows, from the rows that entered blocks."""
+        centres = np.array([s.centres for s in self.streams]) if self.streams[0].centres else None
+        return values(self.comparison, self.unit, self.a, self.b, self.counts.sum(axis=0), alpha, centres)
+
+    def why(self, found: Values, k: int) -> str:
+        """Why a stream has no value."""
+        if not found.rows[k]:
+            return "no row with a score in a block" if self.streams[k].reads else "no blocks"
+        return "the reference has no favourable outcome" if found.others[k] else "no reference rows"
+
     def _fine(self) -> Array:
-        """ln of the lesser of the evidence for "under the upper" and "over the lower" bound."""
-        upper = _bounds([s.fine_upper for s in self.streams])
-        lower = _bounds([s.fine_lower for s in self.streams])
-        live = self.live[..., None]
+        """ln of the least of the evidence for "under the upper" and "over the lower" bound, at any part."""
+        lower, upper = _bounds(self.streams, fine=True)
+        live = self.live[..., None, None]
         below = np.where(live, self.increments("below", upper), 0.0).sum(axis=0)
         above = np.where(live, self.increments("above", lower), 0.0).sum(axis=0)
-        under = np.where(np.isfinite(upper), ev.mixture(below), np.inf)
-        over = np.where(np.isfinite(lower), ev.mixture(above), np.inf)
+        under = np.where(np.isfinite(upper), ev.mixture(below), np.inf).min(axis=-1)
+        over = np.where(np.isfinite(lower), ev.mixture(above), np.inf).min(axis=-1)
         least = np.minimum(under, over)
         return np.where(np.isfinite(least), least, 0.0)
 
 
-class _Values:
-    """The estimates over all windows, from the rows that entered blocks."""
-
-    def __init__(self, batch: _Batch) -> None:
-        self.batch = batch
-        self.total = batch.counts.sum(axis=0)
-        if batch.unit == "window":
-            self.good, self.rows = self.total[:, 0], self.total[:, 1]
-            pair = (
-                (self.total[:, 2], self.total[:, 3]) if batch.comparison != "rate" else (self.rows * 0,) * 2
-            )
-            self.other_good, self.others = pair
-        elif batch.comparison == "rate":
-            self.good, self.rows = self.total[:, 1], self.total.sum(axis=1)
-            self.other_good = self.others = self.rows * 0
-        else:
-            j = np.repeat(np.arange(batch.a + 1), batch.b + 1)
-            k = np.tile(np.arange(batch.b + 1), batch.a + 1)
-            blocks = self.total.sum(axis=1)
-            self.good, self.rows = self.total @ j, blocks * batch.a
-            self.other_good, self.others = self.total @ k, blocks * batch.b
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate, other = self.good / self.rows, self.other_good / self.others
-            self.value = {"rate": rate, "difference": rate - other, "ratio": rate / other}[batch.comparison]
-
-    def why(self, k: int) -> str:
-        if not self.rows[k]:
-            return "no blocks"
-        return "the reference has no favourable outcome" if self.others[k] else "no reference rows"
-
-    def limits(self, alpha: float) -> tuple[Array, Array]:
-        batch = self.batch
-        if batch.unit == "window":
-            nothing = np.full(len(batch.streams), np.nan)
-            return nothing, nothing
-        if batch.comparison == "rate":
-            return rate_sequence(self.good, self.rows, alpha)
-        return gap_sequence(batch.comparison, self.total, batch.a, batch.b, alpha)
+def _flat(increments: Array) -> Array:
+    """Parts and bets as one axis: a mean over it is the mean over all bets at all cuts."""
+    windows, streams, parts, bets = increments.shape
+    return increments.reshape(windows, streams, parts * bets)
 
 
 def _two_sided(above: Array, below: Array, upper: Array, lower: Array) -> Array:
@@ -214,8 +194,10 @@ def _two_sided(above: Array, below: Array, upper: Array, lower: Array) -> Array:
     return np.where(np.isfinite(upper) & np.isfinite(lower), ev.both(above, below), single)
 
 
-def _bounds(values: Sequence[float | None]) -> Array:
-    return np.array([np.nan if value is None else value for value in values], float)
+def _bounds(streams: Sequence[Stream], *, fine: bool = False) -> tuple[Array, Array]:
+    """Lower and upper bounds, (streams, parts); NaN where there is none."""
+    low, high = zip(*(stream.limits(fine=fine) for stream in streams), strict=True)
+    return np.array(low, float), np.array(high, float)
 
 
 def _since(increments: Array) -> NDArray[np.intp]:

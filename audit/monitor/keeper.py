@@ -30,7 +30,7 @@ class Keeper:
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
-        self.pairing = Pairing()
+        self.pairing = Pairing(watch.settings.mapping)
         self.writer = Writer(watch.ledger, Normaliser(watch.settings.mapping, threads=1))
         self.messenger = Messenger(watch)
         self.found: Evaluation | None = None
@@ -110,7 +110,13 @@ class Keeper:
             self._page = None
             self.messenger.wake()
         except (AuditError, SQLAlchemyError, OSError) as error:
-            words = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self.problems = (words,)
-            self._page = None
-            log.warning("evaluation failed: %s", words)
+            self._failed(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        except Exception as error:
+            # A fault of this program must not end the thread that would say so.
+            self._failed(f"internal error: {type(error).__name__}: {error}")
+            log.exception("evaluation failed")
+
+    def _failed(self, words: str) -> None:
+        self.problems = (words,)
+        self._page = None
+        log.warning("evaluation failed: %s", words)

@@ -7,7 +7,7 @@ either taken a batch or not. received = accepted + duplicate + rejected, always.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,10 @@ from audit.result import Group
 MAX_CELLS = 20_000
 """The most combinations of model version and groups; a flood of invented names is refused beyond it."""
 
+ROWS_AT_ONCE = 8_192
 _STAGE = {
     "stage_p": "key BIGINT, rest BIGINT, unit BIGINT, at BIGINT, win INTEGER, cell INTEGER, "
-    "yhat SMALLINT, late SMALLINT",
+    "yhat SMALLINT, late SMALLINT, score SMALLINT, chance SMALLINT",
     "stage_l": "target BIGINT, revision INTEGER, at BIGINT, value SMALLINT, rest BIGINT, embedded SMALLINT",
 }
 _KNOWN_LABEL = (
@@ -179,7 +180,7 @@ def _take_predictions(
     clash = p.rest != p.rest[first][np.searchsorted(p.key[first], p.key)]
     win = p.at // window
     late = (win <= closed.predictions).astype(np.int64)
-    columns = (p.key, p.rest, p.unit, p.at, win, place[p.cell], p.yhat, late)
+    columns = (p.key, p.rest, p.unit, p.at, win, place[p.cell], p.yhat, late, p.score, p.chance)
     _stage(connection, "stage_p", [column[first] for column in columns])
     collisions = int(clash.sum()) + _scalar(
         connection, "SELECT count(*) FROM stage_p s JOIN prediction p ON p.key = s.key AND p.rest <> s.rest"
@@ -187,7 +188,7 @@ def _take_predictions(
     _run(
         connection, "DELETE FROM stage_p WHERE EXISTS (SELECT 1 FROM prediction p WHERE p.key = stage_p.key)"
     )
-    names = "key, rest, unit, at, win, cell, yhat, late"
+    names = "key, rest, unit, at, win, cell, yhat, late, score, chance"
     taken = _run(
         connection,
         f"INSERT INTO prediction ({names}) SELECT {names} FROM stage_p WHERE true ORDER BY key "
@@ -250,7 +251,7 @@ def _stage(connection: Connection, name: str, columns: Sequence[Ints]) -> None:
     """A temporary table of the batch, filled as fast as the database can."""
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({_STAGE[name]})")
     connection.exec_driver_sql(f"DELETE FROM {name}")
-    rows = zip(*(column.tolist() for column in columns), strict=True)
+    rows = _rows(columns)
     if connection.dialect.name == "postgresql":
         copier: Any = connection.connection.cursor()
         with copier.copy(f"COPY {name} FROM STDIN") as copy:
@@ -262,6 +263,13 @@ def _stage(connection: Connection, name: str, columns: Sequence[Ints]) -> None:
     # The driver's own executemany takes the rows one by one from the iterator: no list of them is made.
     cursor: Any = connection.connection.cursor()
     cursor.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
+
+def _rows(columns: Sequence[Ints]) -> Iterator[tuple[int, ...]]:
+    """The rows as Python's numbers, some at a time: of a whole batch they are ten times the arrays."""
+    for start in range(0, len(columns[0]), ROWS_AT_ONCE):
+        parts = [column[start : start + ROWS_AT_ONCE].tolist() for column in columns]
+        yield from zip(*parts, strict=True)
 
 
 def take_turns(connection: Connection) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import zip_longest
 
 import jinja2
 
@@ -13,13 +14,14 @@ import audit
 from audit import resources
 from audit.monitor import outbox, plots
 from audit.monitor.alarms import Alarm
-from audit.monitor.closing import LAG_BUCKETS
 from audit.monitor.decompose import Change
+from audit.monitor.distribution import Distribution
 from audit.monitor.evaluation import Evaluation
 from audit.monitor.events import REASONS
 from audit.monitor.exporter import suppressed
 from audit.monitor.judge import Assessment
 from audit.monitor.plots import Plot
+from audit.monitor.readings import LAG_BUCKETS
 from audit.monitor.series import series
 from audit.monitor.watch import Watch
 from audit.report import html, words
@@ -50,6 +52,8 @@ class Row:
     state: str
     mark: str
     value: str
+    at: str
+    """The score of the cut at which a distance is largest."""
     limits: str
     bounds: str
     evidence: str
@@ -100,6 +104,8 @@ def render(found: Evaluation | None, watch: Watch, problems: Sequence[str]) -> s
             "coverage": _coverage(found),
             "lags": _lags(found),
             "advice": _advice(found),
+            "cuts": [f"{cut:.4g}" for cut in found.frozen.scores.cuts] if found.frozen.scores else [],
+            "scores": _scores(found),
             "sinks": sorted(outbox.states(watch.ledger).items()),
             "not_watched": found.frozen.plan.not_watched,
         }
@@ -139,17 +145,17 @@ def _row(one: Assessment, found: Evaluation, number: int) -> Row:
     state = "hidden" if hidden and one.rows else "unknowable" if why else one.state
     mark, word = STATES[state]
     silent = state in ("hidden", "unknowable")
-    against = {"baseline": "its audited rate", "bound": "the policy's bound"}.get(stream.reference)
     draw = number < DRAWN and not silent and one.rows > 0
     return Row(
         anchor=f"s{number}",
         metric=words.title(stream.metric),
         attribute=stream.attribute,
         group=group_name((stream.group,)),
-        against=against or stream.reference,
+        against=stream.against,
         state=word,
         mark=mark,
         value="" if silent else "none" if one.value is None else figure(one.value, places),
+        at="" if silent or one.at is None else f"{one.at:.4g}",
         limits=""
         if silent or (one.low is None and one.high is None)
         else interval(one.low, one.high, places),
@@ -177,7 +183,7 @@ def _plots(one: Assessment, found: Evaluation) -> tuple[Plot, ...]:
     ]
     name = f"{words.title(stream.metric)}, {stream.attribute} {group_name((stream.group,))}"
     value = "none" if one.value is None else figure(one.value, places)
-    said = f"{name}: {stream.comparison} over time; now {value}, limits {interval(one.low, one.high, places)}"
+    said = f"{name}: {stream.compared} over time; now {value}, limits {interval(one.low, one.high, places)}"
     now = 0.0 if one.log_detector is None else max(0.0, one.log_detector)
     weighed = f"{name}: evidence over time; now {now:.1f}, the alarm line is {one.line:.1f}"
     return (
@@ -262,6 +268,24 @@ def _advice(found: Evaluation) -> list[tuple[str, str, str, str, str, int]]:
         )
         for a in shown
         if a.rows >= least
+    ]
+
+
+def _scores(found: Evaluation) -> list[tuple[Distribution, list[tuple[str, str]]]]:
+    """Each group that may be shown, with the share above each cut now and in the audit."""
+    least = found.frozen.result.policy.suppress_below or 1
+    return [
+        (
+            one,
+            [
+                (figure(now, 3), "not audited" if was is None else figure(was, 3))
+                for now, was in zip_longest(one.above, one.audited)
+            ]
+            if one.rows
+            else [],
+        )
+        for one in found.scores
+        if one.rows + one.unscored >= least
     ]
 
 

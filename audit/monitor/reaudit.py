@@ -64,7 +64,7 @@ def _harm(book: Book, alarm: Alarm, stream: Stream, found: Evaluation, day: date
         trigger=Trigger(
             rule=stream.rule,
             metric=stream.metric,
-            comparison=stream.comparison,
+            comparison=stream.compared,
             grouping=(stream.attribute,),
             group=name,
             observed=facts.get("value"),

@@ -12,8 +12,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from audit.errors import DataError, UsageError
-from audit.monitor import closing, files
-from audit.monitor.baseline import Outcome
+from audit.monitor import closing, files, readings
+from audit.monitor.baseline import History
 from audit.monitor.evaluation import Evaluation, evaluate
 from audit.monitor.events import Normaliser
 from audit.monitor.frozen import freeze
@@ -39,13 +39,13 @@ def replay(
         return evaluate(ledger, frozen, settings, now=as_of, ended=True)
 
 
-def history(spec: AuditSpec, result: AuditResult, logs: Sequence[Path]) -> list[Outcome]:
+def history(spec: AuditSpec, result: AuditResult, logs: Sequence[Path]) -> History:
     """The closed windows of logs from a time in which all was as audited."""
     settings = read(spec, result)
     with _ledger(settings, logs) as ledger:
         _, last = _span(ledger)
         closing.close(ledger, (), settings.attributes, as_of=(last + 1) * settings.window)
-        return closing.outcomes(ledger, "labels")
+        return History(readings.outcomes(ledger, "labels"), readings.spreads(ledger))
 
 
 def digest(found: Evaluation) -> str:

@@ -26,7 +26,7 @@ def events(line: str, *, columns: Sequence[str] = ()) -> list[Event]:
     >>> truth = {"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "a"},
     ...          "eventVersion": "0"}
     >>> events(json.dumps(truth))
-    [{'kind': 'label', 'event_id': 'a', 'label': '1'}]
+    [{'kind': 'label', 'event_time': '0', 'event_id': 'a', 'label': '1'}]
     """
     try:
         record = json.loads(line)
@@ -44,9 +44,8 @@ def events(line: str, *, columns: Sequence[str] = ()) -> list[Event]:
 
 def _labels(part: Any, meta: Event) -> list[Event]:
     values = [row[0] if isinstance(row, list) and row else row for row in _rows(part, ())]
-    event: Event = {"kind": "label"}
-    if isinstance(meta.get("inferenceTime"), str):
-        event["event_time"] = meta["inferenceTime"]
+    # Ground truth has no time of its own: 0 is an unknown one, the same whenever the line is read.
+    event: Event = {"kind": "label", "event_time": meta.get("inferenceTime", "0")}
     return [
         event | {"event_id": name, "label": value}
         for name, value in zip(_names(meta["eventId"], len(values)), values, strict=True)

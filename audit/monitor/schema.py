@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from audit.errors import DataError
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 
@@ -55,6 +55,8 @@ prediction = Table(
     Column("cell", Integer, nullable=False),
     Column("yhat", SmallInteger, nullable=False),
     Column("late", SmallInteger, nullable=False),
+    Column("score", SmallInteger, nullable=False, server_default="-1"),
+    Column("chance", SmallInteger, nullable=False, server_default="1"),
     Index("prediction_win", "win"),
 )
 label = Table(
@@ -83,6 +85,14 @@ outcome = Table(
     Column("cell", Integer, primary_key=True, autoincrement=False),
     Column("label", SmallInteger, primary_key=True, autoincrement=False),
     Column("yhat", SmallInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+)
+spread = Table(
+    "spread",
+    metadata,
+    Column("win", Integer, primary_key=True, autoincrement=False),
+    Column("cell", Integer, primary_key=True, autoincrement=False),
+    Column("score", SmallInteger, primary_key=True, autoincrement=False),
     Column("n", BigInteger, nullable=False),
 )
 lag = Table(
@@ -126,7 +136,13 @@ def _add_deliveries(connection: Connection) -> None:
     metadata.create_all(connection, tables=[delivery])
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_deliveries}
+def _add_scores(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE prediction ADD COLUMN score SMALLINT NOT NULL DEFAULT -1"))
+    connection.execute(text("ALTER TABLE prediction ADD COLUMN chance SMALLINT NOT NULL DEFAULT 1"))
+    metadata.create_all(connection, tables=[spread])
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_deliveries, 2: _add_scores}
 """From version v to v + 1; each runs once, in the transaction that raises the version."""
 
 

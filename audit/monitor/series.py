@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from audit.monitor.judge import Assessment
-from audit.monitor.sequences import gap_sequence, rate_sequence
 from audit.monitor.tables import Tables
+from audit.monitor.values import values
 
 POINTS = 40
 """Windows that are drawn; of more, as many evenly spaced ones, the last among them."""
@@ -39,43 +39,20 @@ def series(one: Assessment, tables: Tables, alpha: float) -> tuple[Point, ...]:
         np.linspace(first, len(windows) - 1, min(POINTS, len(windows) - first)).round().astype(int)
     )
     total = np.cumsum(counts, axis=0)[picked]
-    good, rows, other_good, others = _sums(one, total)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate, other = good / rows, other_good / others
-        value = {"rate": rate, "difference": rate - other, "ratio": rate / other}[stream.comparison]
-    low, high = _limits(one, total, good, rows, alpha)
+    total = total.reshape(len(picked), stream.parts, -1)
+    centres = np.array(stream.centres) if stream.centres else None
+    found = values(stream.comparison, stream.unit, stream.a, stream.b, total, alpha, centres)
     path = one.path if len(one.path) == len(windows) else (None,) * len(windows)
     return tuple(
-        Point(windows[w], _finite(value[i]), _finite(low[i]), _finite(high[i]), _finite(path[w]))
+        Point(
+            windows[w],
+            _finite(found.value[i]),
+            _finite(found.low[i]),
+            _finite(found.high[i]),
+            _finite(path[w]),
+        )
         for i, w in enumerate(picked.tolist())
     )
-
-
-def _sums(one: Assessment, total: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Favourable and all rows of the group and of the reference."""
-    stream = one.stream
-    nothing = np.zeros(len(total), np.int64)
-    if stream.unit == "window":
-        pair = (total[:, 2], total[:, 3]) if stream.comparison != "rate" else (nothing, nothing)
-        return total[:, 0], total[:, 1], *pair
-    if stream.comparison == "rate":
-        return total[:, 1], total.sum(axis=1), nothing, nothing
-    j = np.repeat(np.arange(stream.a + 1), stream.b + 1)
-    k = np.tile(np.arange(stream.b + 1), stream.a + 1)
-    blocks = total.sum(axis=1)
-    return total @ j, blocks * stream.a, total @ k, blocks * stream.b
-
-
-def _limits(
-    one: Assessment, total: np.ndarray, good: np.ndarray, rows: np.ndarray, alpha: float
-) -> tuple[np.ndarray, np.ndarray]:
-    stream = one.stream
-    if stream.unit == "window":
-        nothing = np.full(len(total), np.nan)
-        return nothing, nothing
-    if stream.comparison == "rate":
-        return rate_sequence(good, rows, alpha)
-    return gap_sequence(stream.comparison, total, stream.a, stream.b, alpha)
 
 
 def _finite(value: float | None) -> float | None:

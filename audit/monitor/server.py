@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from audit.errors import AuditError
 from audit.monitor import guard, intake, page
 from audit.monitor.exporter import Traffic, render
 from audit.monitor.guard import Listening, listening
-from audit.monitor.intake import FullError, UnknownTypeError
+from audit.monitor.intake import FullError, TooManyError, UnknownTypeError
 from audit.monitor.keeper import Keeper
 from audit.monitor.limits import Gatekeeper, Limits
 from audit.monitor.watch import Watch
@@ -103,6 +104,8 @@ class Service:
             return self._refuse(413, f"a body of more than {limits.body} bytes")
         except FullError as error:
             return self._refuse(503, error.what, {"retry-after": "1"})
+        except TooManyError as error:
+            return self._refuse(413, error.what)
         except UnknownTypeError as error:
             return self._refuse(415, f"{error.what}. {error.hint}")
         except ClientDisconnect:
@@ -177,8 +180,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code, HEADERS)
 
 
+def _stop(*_: object) -> None:
+    raise SystemExit(0)
+
+
 def serve(watch: Watch, settings: Listening) -> None:
-    """Serves until it is told to stop; what waits is written before it ends."""
+    """Serves until it is told to stop, by Ctrl-C or SIGTERM; what waits is written before it ends."""
     service = Service(watch, settings)
     config = uvicorn.Config(
         service,
@@ -194,8 +201,11 @@ def serve(watch: Watch, settings: Listening) -> None:
         interface="asgi3",
         proxy_headers=False,
     )
+    # Uvicorn raises the signal that stopped it again; the system's own handler would end the process there.
+    before = signal.signal(signal.SIGTERM, _stop)
     service.keeper.start()
     try:
         uvicorn.Server(config).run()
     finally:
         service.keeper.stop()
+        signal.signal(signal.SIGTERM, before)

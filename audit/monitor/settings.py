@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from audit.errors import SpecError
 from audit.monitor.events import Attribute, Mapping
+from audit.monitor.scores import ScoreWatch, score_watch
 from audit.result import AuditResult
 from audit.spec import AuditSpec
 from audit.spec.values import seconds
@@ -48,6 +49,9 @@ class Settings:
     """How far a group may move from its audited rate."""
     blocks: str
     """`auto` (settled on the baseline), `rows` or `window`."""
+    scores: ScoreWatch | None = None
+    no_scores: str = "the monitor has no baseline yet"
+    """Why scores are not watched, where they are not."""
 
     @property
     def mean_run(self) -> float:
@@ -60,7 +64,10 @@ class Settings:
         >>> Settings(Mapping({}), 86400, 0, 0, None, 0.05, 0.02, "auto").window_name(20454)
         '2026-01-01'
         """
-        at = datetime.fromtimestamp(window * self.window, UTC)
+        try:
+            at = datetime.fromtimestamp(window * self.window, UTC)
+        except (ValueError, OverflowError, OSError):
+            return f"window {window}"
         short, minutes = self.window % 86_400, self.window % 60
         return at.strftime("%Y-%m-%d" + (" %H:%M" + (":%S" if minutes else "") if short else ""))
 
@@ -99,6 +106,11 @@ def read(spec: AuditSpec, result: AuditResult | None = None) -> Settings:
     mapping = replace(
         plain,
         **fields,
+        watched=said.score or columns.score,
+        chance=None if said.label_chance is None else said.label_chance.field,
+        floor=0.0 if said.label_chance is None else said.label_chance.floor,
+        form=said.format,
+        inputs=said.inputs,
         threshold=plain.threshold if spec.data.threshold is None else float(spec.data.threshold),
         source_name=said.source_name or spec.system.name,
         positive_prediction=_positive(
@@ -106,7 +118,7 @@ def read(spec: AuditSpec, result: AuditResult | None = None) -> Settings:
         ),
         positive_label=_positive(spec.data.positive_label, positive.get("label"), columns.label),
     )
-    return Settings(
+    made = Settings(
         mapping=mapping,
         window=seconds(said.window),
         label_lag=seconds(said.label_lag),
@@ -116,6 +128,24 @@ def read(spec: AuditSpec, result: AuditResult | None = None) -> Settings:
         tolerance=said.tolerance,
         blocks=said.blocks,
     )
+    return made if result is None else watching(made, *_scores(spec, mapping, result))
+
+
+def watching(settings: Settings, scores: ScoreWatch | None, why: str = "") -> Settings:
+    """The settings with scores watched so, or not at all."""
+    if scores is None:
+        return replace(settings, mapping=replace(settings.mapping, cuts=()), scores=None, no_scores=why)
+    mapping = replace(settings.mapping, cuts=scores.cuts, unit_scores=scores.unit)
+    return replace(settings, mapping=mapping, scores=scores)
+
+
+def _scores(spec: AuditSpec, mapping: Mapping, result: AuditResult) -> tuple[ScoreWatch | None, str]:
+    said = spec.monitor.scores
+    if not said.watch:
+        return None, "`monitor: {scores: {watch: false}}` says so"
+    if mapping.watched is None:
+        return None, "no field of the events is named as the score"
+    return score_watch(result, cuts=said.cuts, at_most=said.at_most, severity=said.severity)
 
 
 def _positive(said: str | None, found: str | None, column: str | None) -> str | None:

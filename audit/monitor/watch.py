@@ -17,7 +17,7 @@ from audit.monitor.evaluation import Evaluation
 from audit.monitor.events import Normaliser
 from audit.monitor.frozen import Frozen
 from audit.monitor.ledger import Ledger, Received
-from audit.monitor.settings import Settings, read
+from audit.monitor.settings import Settings, read, watching
 from audit.spec import AuditSpec, redact
 from audit.spec.monitor import Table
 from audit.spec.secrets import expand
@@ -56,7 +56,8 @@ class Watch:
     def _take(self, found: Frozen | None) -> None:
         self._frozen = found
         if found is not None:
-            self.settings = read(self.spec, found.result)
+            # What was settled with the baseline holds, whatever the spec says by now.
+            self.settings = watching(read(self.spec, found.result), found.scores, found.no_scores)
 
     @property
     def frozen(self) -> Frozen:

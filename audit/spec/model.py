@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from audit.spec.monitor import Monitor, Sink, Table
+from audit.spec.monitor import LabelChance, Monitor, Scores, Sink, Table
 from audit.spec.policy import Policy, RuleSpec, WaiverSpec
 from audit.spec.population import population
 from audit.spec.secrets import expand
@@ -281,6 +281,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "policy.rules.*": RuleSpec,
     "policy.rules.*.waivers.*": WaiverSpec,
     "monitor": Monitor,
+    "monitor.label_chance": LabelChance,
+    "monitor.scores": Scores,
     "monitor.sinks.*": Sink,
     "monitor.sql.*": Table,
 }

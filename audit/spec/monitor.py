@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 
 from audit.spec.secrets import literal_secret
 from audit.spec.sql import select_problem
-from audit.spec.values import Duration, Length, Section, Share, Text, refuse
+from audit.spec.values import Duration, Flag, Length, Section, Share, Text, Whole, refuse
 
 KINDS = ("webhook", "slack", "smtp", "command")
 """The keys of which a sink has exactly one."""
+MOST_CUTS = 50
 
 
 class Sink(Section):
@@ -87,6 +88,47 @@ class Table(Section):
         return self
 
 
+class LabelChance(Section):
+    """How likely each row was to get a label, where labels come by choice and the chance was logged."""
+
+    field: Text = Field(
+        description="The field with the chance, from 0 to 1, as it was when that was decided."
+    )
+    floor: Share = Field(
+        description="The least chance that rows have. Labels are thinned until each row had this chance of "
+        "one that counts; settle it once."
+    )
+
+    @model_validator(mode="after")
+    def _floor_is_a_chance(self) -> LabelChance:
+        if not self.floor:
+            raise refuse("a floor of 0: of a row that could get no label nothing is known")
+        return self
+
+
+class Scores(Section):
+    """How the distribution of scores is watched; no label is needed."""
+
+    watch: Flag = Field(True, description="false where scores are not to be looked at.")
+    cuts: Whole = Field(
+        9, description="At how many cuts, of about equal audited shares, distributions are held together."
+    )
+    at_most: Share | None = Field(
+        None,
+        description="The largest gap, at any cut, between the shares of a group and of its reference with "
+        "a score above it. Left out: each group is held against its own audited distribution alone.",
+    )
+    severity: Literal["blocker", "major", "minor"] = Field(
+        "minor", description="What an alarm of it weighs; minor is reported and decides nothing."
+    )
+
+    @model_validator(mode="after")
+    def _cuts_are_few(self) -> Scores:
+        if self.cuts > MOST_CUTS:
+            raise refuse(f"{self.cuts} cuts; allowed: up to {MOST_CUTS}")
+        return self
+
+
 class Monitor(Section):
     """How the system is watched after its release."""
 
@@ -103,6 +145,16 @@ class Monitor(Section):
     version: Text | None = Field(None, description="The model's version.")
     kind: Text | None = Field(None, description="A field that says prediction or label.")
     source: Text | None = Field(None, description="A field that names the log; ids are unique within it.")
+    format: Literal["events", "sagemaker"] = Field(
+        "events",
+        description="What a line of a .jsonl file is: an event, or a record of SageMaker's data capture or "
+        "ground truth.",
+    )
+    inputs: tuple[Text, ...] = Field(
+        (),
+        description="Names of the model's input values, in their order, where a log has none: the CSV of "
+        "SageMaker's capture, the lists of KServe's V1.",
+    )
     source_name: Text | None = Field(None, description="The log's name where no field says it.")
     window: Length = Field("1d", description="How long a window is: rows of one window are compared.")
     label_lag: Duration = Field("0d", description="After which time labels are taken to be in, as 30d.")
@@ -116,6 +168,12 @@ class Monitor(Section):
     tolerance: Share = Field(0.02, description="How far a group may move from its audited rate.")
     blocks: Literal["auto", "rows", "window"] = Field(
         "auto", description="What is compared at once: rows, a whole window, or settled on the history."
+    )
+    label_chance: LabelChance | None = Field(
+        None, description="Where labels come by choice: the field with each row's logged chance of one."
+    )
+    scores: Scores = Field(
+        default_factory=lambda: Scores.model_validate({}), description="How scores are watched."
     )
     ledger: Text | None = Field(
         None,

@@ -10,6 +10,7 @@ from pathlib import Path
 import audit
 from audit import bundle, codec
 from audit.monitor.frozen import freeze
+from audit.monitor.settings import read
 from audit.monitor.watch import Watch
 from audit.result import AuditResult
 from audit.spec import load
@@ -54,7 +55,7 @@ def opened(project: Path, place: Path, *, now: int = START) -> Watch:
     watch = Watch(load(project / "audit.yaml"), **given)  # type: ignore[arg-type]
     found = bundle.read(project / "evidence")
     result = codec.loads(AuditResult, found.audit_json, where="evidence")
-    freeze(watch.ledger, result, found.audit_json, found.id, watch.settings, now=now)
+    freeze(watch.ledger, result, found.audit_json, found.id, read(watch.spec, result), now=now)
     watch.close()
     return Watch(load(project / "audit.yaml"), **given)  # type: ignore[arg-type]
 

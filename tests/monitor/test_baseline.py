@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from audit.errors import UsageError
-from audit.monitor.baseline import plan, window_table
+from audit.monitor.baseline import History, plan, window_table
 from audit.monitor.events import Attribute, Mapping
 from audit.monitor.settings import Settings
 from tests.monitor.make import SELECTION, TPR
@@ -39,7 +39,7 @@ def groups():
 def test_days_that_differ_make_window_blocks_and_calm_ones_rows():
     name = RESULT.data.attributes[0].name
     for spread, expected in ((0.15, "window"), (0.0, "rows")):
-        plans = [plan(RESULT, SETTINGS, history(spread, seed)) for seed in range(6)]
+        plans = [plan(RESULT, SETTINGS, History(history(spread, seed))) for seed in range(6)]
         streams = [s for made in plans for s in made.streams]
         units = [s.unit for s in streams if s.metric == "selection_rate" and s.attribute == name]
         assert units.count(expected) >= 0.6 * len(units) > 0

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from audit.errors import DataError
 from audit.monitor import cloudevents as ce
 from audit.monitor import sagemaker
+from audit.monitor.closing import close
 from audit.monitor.events import Attribute, Mapping, Normaliser
 from audit.monitor.files import events_table, ingest_file
 from audit.monitor.ledger import Ledger
+from audit.monitor.readings import lags, outcomes
 from tests.monitor.log import NOW, START, iso
 
 MAPPING = Mapping({"sex": Attribute("sex")}, person="person")
@@ -297,3 +299,62 @@ def test_sagemaker_captures_and_truths():
 def test_lines_that_are_no_capture_are_refused(line):
     with pytest.raises(DataError):
         sagemaker.events(line)
+
+
+NAMED = Mapping(
+    {"sex": Attribute("sex")},
+    id="loan",
+    at="decided",
+    prediction="approved",
+    label="repaid",
+    label_at="decided",
+    form="sagemaker",
+    inputs=("sex", "age"),
+)
+
+
+def test_a_folder_of_sagemakers_files_is_read_under_the_names_of_the_spec(tmp_path):
+    truth = {"groundTruthData": {"data": "1\n0", "encoding": "CSV"}, "eventMetadata": {"eventId": "mine"}}
+    lines = [
+        json.dumps(capture()),
+        json.dumps(truth),
+        json.dumps(truth),
+        "{}",
+        json.dumps(capture(captureData=3)),
+    ]
+    path = tmp_path / "capture.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ingest_file(ledger, path, Normaliser(NAMED), now=NOW)
+    counts = {name: n for name, n in ledger.tallies().items() if n}
+    # Two predictions, their two labels, the labels once more, two lines that are no record.
+    assert counts == {
+        "accepted": 4,
+        "duplicate": 2,
+        "labels": 2,
+        "predictions": 2,
+        "received": 8,
+        "rejected.malformed": 2,
+    }
+    assert {group for _, group in ledger.cells().values()} == {("F",), ("M",)}
+    close(ledger, [], ("sex",), as_of=START + 3 * 86_400)
+    assert sorted(row[3:] for row in outcomes(ledger, "labels")) == [(0, 0, 1), (1, 1, 1)]
+    assert lags(ledger) == {}
+
+
+def test_kserves_lists_and_ids_come_under_the_names_of_the_spec():
+    pairing = ce.Pairing(NAMED)
+    attributes = {"id": "x", "source": "s", "time": iso(START)}
+    for part, data in (
+        ("request", {"instances": [["F", 30], ["M", 40]]}),
+        ("response", {"predictions": [1, 0]}),
+    ):
+        found = pairing.events(
+            ce.CloudEvent(attributes | {"type": f"org.kubeflow.serving.inference.{part}"}, data)
+        )
+    assert [(e["loan"], e["decided"], e["sex"], e["approved"]) for e in found] == [
+        ("x/0", iso(START), "F", 1),
+        ("x/1", iso(START), "M", 0),
+    ]
+    with pytest.raises(DataError, match="2 names of inputs"):
+        ce.rows_of_inputs({"instances": [[1, 2, 3]]}, ("sex", "age"))

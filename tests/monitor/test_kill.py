@@ -14,8 +14,8 @@ from signal import SIGKILL
 
 import pytest
 
-from audit.monitor.closing import outcomes, tables
 from audit.monitor.ledger import Ledger
+from audit.monitor.readings import outcomes, tables
 from tests.monitor import worker
 from tests.monitor.log import DAY, START, Truth, make_log
 from tests.monitor.postgres import Server

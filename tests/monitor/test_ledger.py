@@ -10,10 +10,11 @@ from sqlalchemy import create_engine, text
 
 from audit.errors import AuditError, DataError, UsageError
 from audit.monitor import files
-from audit.monitor.closing import close, drop_rows, lags, outcomes, tables
+from audit.monitor.closing import close, drop_rows
 from audit.monitor.events import REASONS, Normaliser
 from audit.monitor.files import ingest_file, ingest_folder
 from audit.monitor.ledger import Ledger
+from audit.monitor.readings import lags, outcomes, tables
 from tests.monitor.log import ATTRIBUTES, DAY, LABEL_LAG, MAPPING, NOW, START, Truth, iso, make_log, unit_of
 from tests.monitor.make import SELECTION, TPR
 

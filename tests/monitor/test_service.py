@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from base64 import b64encode
@@ -16,9 +19,11 @@ import uvicorn
 
 from audit.errors import UsageError
 from audit.monitor.guard import Listening, listening
+from audit.monitor.keeper import Keeper
+from audit.monitor.ledger import Ledger
 from audit.monitor.limits import Limits
 from audit.monitor.server import Service
-from tests.monitor.log import DAY
+from tests.monitor.log import DAY, START
 from tests.monitor.project import events_of_day, make_project, opened, write_days
 from tests.needs import needs_extra, needs_promtool
 
@@ -126,7 +131,8 @@ def test_halves_of_kserves_log_meet(live):
         (b"{not json", "application/json", 400),
         (b'{"loan": NaN}', "application/json", 400),
         (b"\xff\xfe\x00", "application/json", 400),
-        (b"[" + b"1," * 20_000 + b"1]", "application/json", 400),
+        (b"[" + b"1," * 20_000 + b"1]", "application/json", 413),
+        (b"{}\n" * 100_001, "application/x-ndjson", 413),
         (b"{}", "text/plain", 415),
         (b'{"id": 1}', "application/cloudevents+json", 400),
         (b"", "application/json", 400),
@@ -169,6 +175,62 @@ def test_broken_and_impossible_events_are_counted_by_reason(live):
     assert said["received"] == said["accepted"] + said["duplicate"] + sum(said["rejected"].values()) == 10
     after = service.keeper.tallies()
     assert after["received"] == before["received"] + 10
+
+
+@pytest.mark.parametrize(
+    "at", ["-200000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", -1e14, "1969-12-31T23:59:59Z"]
+)
+def test_a_time_before_1970_stops_no_evaluation(project, tmp_path, at):
+    watch = opened(project, tmp_path)
+    event = {"loan": "odd", "at": at, "customer": "odd", "sex": "F", "region": "N", "approved": 1}
+    (tmp_path / "logs" / "odd.jsonl").write_text(json.dumps(event) + "\n")
+    write_days(tmp_path / "logs", 2)
+    watch.ingest(whole=True)
+    found = watch.evaluate(now=START + 4 * DAY)
+    assert found.tallies["rejected.bad_time"] == 1
+    assert len(found.tables.windows()) == 2
+
+
+def test_a_fault_of_the_program_is_said_and_tried_again(project, tmp_path, monkeypatch):
+    keeper = Keeper(opened(project, tmp_path))
+    monkeypatch.setattr(keeper.watch, "evaluate", lambda: 1 / 0)
+    keeper.look()
+    assert keeper.problems == ("internal error: ZeroDivisionError: division by zero",)
+    monkeypatch.undo()
+    keeper.look()
+    assert keeper.problems == ()
+    assert keeper.found is not None
+    keeper.watch.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_stopped_in_every_way_it_has_written_what_it_said(project, tmp_path, how, code):
+    opened(project, tmp_path).close()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    given = ["--ledger", url, "--events", str(tmp_path / "logs"), "--quiet", "--port", str(port)]
+    service = subprocess.Popen([sys.executable, "-m", "audit", "monitor", "run", *given], cwd=project)
+    answered = 0
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+        for _ in range(600):
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get("/readyz").status_code == 200:
+                    break
+            time.sleep(0.1)
+        for day in range(-9, -4):
+            said = client.post(
+                "/events", content=lines(events(day, per_day=50, labels=False)), headers=NDJSON
+            )
+            answered += said.json()["received"] if said.status_code == 202 else 0
+    service.send_signal(how)
+    assert service.wait(60) == code
+    if how is not signal.SIGKILL:
+        assert not (tmp_path / "ledger.db-wal").exists()
+    ledger = Ledger(url)
+    assert ledger.tallies()["received"] == answered == 250
+    ledger.close()
 
 
 def test_a_replayed_log_is_counted_as_sent_twice(live):

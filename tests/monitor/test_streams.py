@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from scipy.stats import binom
 
-from audit.monitor.streams import from_result, later_weight, weights
+from audit.monitor.streams import later_weight, weights
+from audit.monitor.watched import from_result
 from tests.report.sample import sample_result
 
 
@@ -61,7 +62,10 @@ def test_what_is_not_a_share_of_rows_is_said_not_to_be_watched(result):
     odd = replace(result, policy=replace(result.policy, rules=(rule,)))
     streams, skipped = from_result(odd)
     assert streams == ()
-    assert [(note.what, "not watched" in note.why) for note in skipped] == [("odd", True)]
+    assert [(note.what, "not watched" in note.why) for note in skipped] == [
+        ("odd", True),
+        ("the distribution of scores", False),
+    ]
 
 
 def test_label_metrics_wait_for_labels(result):
