@@ -80,8 +80,8 @@ def common_block(metric: str, context: Context) -> str | None:
     if clusters is not None and clusters < sampling.LEAST_CLUSTERS:
         return f"{clusters} clusters, under {sampling.LEAST_CLUSTERS}"
     entry = metric_named(metric)
-    if clusters is not None and (metric in _UNCLUSTERED or entry.interval == "distance"):
-        return "rows are clustered, and this metric's interval takes them as independent"
+    if takes_rows_as_independent(metric, context):
+        return "rows are clustered, and this metric's test takes them as independent"
     if "label" not in entry.needs:
         return None
     only = conditions_on_prediction(entry)
@@ -89,6 +89,12 @@ def common_block(metric: str, context: Context) -> str | None:
         return context.tables.uneven_labels
     words = ("negative prediction", "positive prediction")[only]
     return context.tables.uneven_where(slice(only, only + 1), words)
+
+
+def takes_rows_as_independent(metric: str, context: Context) -> bool:
+    """Whether rows are clustered and the metric's error is known for independent ones alone: no test then."""
+    clustered = context.tables.counts.clusters is not None
+    return clustered and (metric in _UNCLUSTERED or metric_named(metric).interval == "distance")
 
 
 def by_point(
