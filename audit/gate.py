@@ -248,6 +248,8 @@ def _after_waivers(
         return plain, [], list(judged)
     left = [(finding, c) for finding, c in judged if not in_force(finding.waived, today)]
     counting = [f.verdict for f, c in left if not c.reported_only or f.verdict is Verdict.VIOLATION]
+    if not counting and all(c.reported_only for _, c in judged):
+        return Verdict.INCONCLUSIVE, words, left
     return Verdict.worst(counting) if counting else Verdict.PASS, words, left
 
 

@@ -85,6 +85,11 @@ class SliceReport:
     left_out: tuple[NotMeasured, ...]
     slices: tuple[Slice, ...]
     notes: tuple[str, ...]
+    test: str = "split"
+    """`split`: tested on people they were not found on. `max-t`: on all people, by permutation; both halves
+    are then everyone, and rates exaggerate."""
+    permutations: int | None = None
+    """Draws behind the p values of `max-t`."""
 
     @property
     def confirmed(self) -> tuple[Slice, ...]:

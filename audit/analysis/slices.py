@@ -11,9 +11,9 @@ import ibis.expr.types as ir
 import numpy as np
 from scipy import stats
 
-from audit.analysis import search
+from audit.analysis import permutation, search
 from audit.analysis.binning import FeatureBins, compress, plan_bins
-from audit.analysis.lattice import Cells
+from audit.analysis.lattice import Cells, Floats
 from audit.analysis.rates import TITLES, Rate
 from audit.analysis.slice_report import SCHEMA_VERSION, Condition, Share, Slice, SliceReport
 from audit.analysis.tables import as_table, as_text, one_row_each
@@ -24,6 +24,8 @@ from audit.engine.reading import reading
 from audit.engine.two_rates import TwoRates
 from audit.errors import DataError, UsageError
 
+TESTS = ("split", "max-t")
+"""On people it was not found on, or on everyone by permutation."""
 OVERLAP = 0.75
 """Two slices that share more than this part of the rows of either are told as one."""
 GAIN = 0.05
@@ -57,6 +59,7 @@ def find_slices(
     weight: float | None = None,
     confidence: float = 0.95,
     examples: int = 0,
+    test: str = "split",
 ) -> SliceReport:
     """The `top` slices of the highest rate, over any features, each tested on people it was not found on.
 
@@ -67,6 +70,10 @@ def find_slices(
     them. Where the rate has nothing to do with the features, a report names a confirmed slice with
     probability 1 − confidence at most.
 
+    With `test` "max-t" nobody is set aside: slices are found and tested on everyone, each against the
+    largest score over all slices with the bad rows dealt anew, which finds more and keeps the same
+    promise; their rates are chosen by looking and have no interval.
+
     `features` None takes every column that has a rule and no other role. `examples` adds that many
     bad rows of each slice: they may be personal data.
     Errors: UsageError for columns and options that do not exist; DataError where no row counts or
@@ -74,7 +81,7 @@ def find_slices(
     `weight` None ranks by the standard score; a weight ranks as SliceLine does.
     Source: Sagadeeva and Boehm, SIGMOD 2021 (pruning by upper bounds, and the weighted score).
     """
-    _check(top, min_support, confidence, examples)
+    _check(top, min_support, confidence, examples, test)
     table = as_table(data)
     counted = rate.apply(table, name=_BAD)
     people = one_row_each(counted, person, row=_ROW, half=_HALF)
@@ -82,10 +89,10 @@ def find_slices(
     with reading("the data"):
         people = people.cache()
         total, used = (int(one.count().to_pyarrow().as_py()) for one in (table, people))
-    first = people.filter(people[_HALF] == 0)
+    first = people.filter(people[_HALF] == 0) if test == "split" else people
     first_rows = int(first.count().to_pyarrow().as_py())
     min_rows = max(MIN_ROWS, math.ceil(min_support * first_rows))
-    if first_rows < 2 * MIN_ROWS or used - first_rows < MIN_ROWS:
+    if first_rows < 2 * MIN_ROWS or (test == "split" and used - first_rows < MIN_ROWS):
         raise DataError(
             f"{used} of {total} rows count towards {rate.metric}: too few to find and confirm slices",
             where=rate.metric,
@@ -95,9 +102,13 @@ def find_slices(
     bins, left_out = plan_bins(
         first, features, reserved=reserved, min_rows=min_rows, fold=True, everyone=people
     )
-    halves = _halves(people, bins)
+    halves = _halves(people, bins) if test == "split" else _everyone(people, bins)
     chosen = _choose(halves.discovery, min_rows, top, max_depth, weight)
-    slices = _tested(halves, chosen, confidence)
+    if test == "split":
+        slices = _tested(halves, chosen, confidence)
+    else:
+        largest = permutation.largest_scores(halves.discovery, min_rows, max_depth=max_depth, weight=weight)
+        slices = _permuted(halves, chosen, confidence, largest)
     if examples:
         slices = tuple(
             replace(one, examples=example_rows(people, bins, one.conditions, limit=examples))
@@ -120,11 +131,15 @@ def find_slices(
         bins,
         left_out,
         slices,
-        _notes(total, used, person, bins, halves, slices),
+        _notes(total, used, person, bins, halves, slices, test),
+        test,
+        None if test == "split" else permutation.PERMUTATIONS,
     )
 
 
-def _check(top: int, min_support: float, confidence: float, examples: int) -> None:
+def _check(top: int, min_support: float, confidence: float, examples: int, test: str) -> None:
+    if test not in TESTS:
+        raise UsageError(f"there is no test {test!r}", where="test", hint=f"Allowed: {', '.join(TESTS)}.")
     if top < 1:
         raise UsageError(f"{top} slices cannot be listed", where="top", hint="Ask for 1 or more.")
     if not 0 < min_support < 1:
@@ -147,6 +162,17 @@ def _halves(people: ir.Table, bins: tuple[FeatureBins, ...]) -> _Halves:
     limit = discovery.total / discovery.rows * discovery.unit
     above, found_above = (compress(half, bins, half[_BAD] > limit) for half in (second, first))
     return _Halves(bins, discovery, above, compress(second, bins, second[_BAD]), found_above)
+
+
+def _everyone(people: ir.Table, bins: tuple[FeatureBins, ...]) -> _Halves:
+    whole = compress(people, bins, people[_BAD])
+    if whole.additive:
+        raise UsageError(
+            "a loss is not tested by permutation: its sizes are not kept row by row",
+            where="test",
+            hint="Take the test split, or a share of rows whose loss is too high.",
+        )
+    return _Halves(bins, whole, whole, None, whole)
 
 
 def _mean(cells: Cells) -> float | None:
@@ -216,6 +242,42 @@ def _tested(
                 adjusted[at],
                 adjusted[at] <= 1 - confidence,
                 tuple(" and ".join(one.words for one in _conditions(halves, other)) for other in folded[:5]),
+            )
+        )
+    return tuple(slices)
+
+
+def _permuted(
+    halves: _Halves,
+    chosen: list[tuple[search.Found, list[search.Found]]],
+    confidence: float,
+    largest: Floats,
+) -> tuple[Slice, ...]:
+    """As `_tested`, everyone's rows against the largest scores of dealt rows."""
+    scores = np.array([leader.score or 0.0 for leader, _ in chosen])
+    shared = permutation.adjusted(scores, largest)
+    rows, bad = halves.discovery.rows, halves.discovery.total
+    slices = []
+    for place, (leader, folded) in enumerate(chosen):
+        at = _conditions(halves, leader)
+        share = _share(halves.discovery, None, at)
+        slices.append(
+            Slice(
+                name=" and ".join(one.words for one in at),
+                conditions=at,
+                score=float(leader.score or 0.0),
+                discovery=share,
+                confirmation=share,
+                low=None,
+                high=None,
+                difference_low=None,
+                difference_high=None,
+                p=float(stats.hypergeom.sf(share.bad - 1, rows, bad, share.rows)),
+                p_adjusted=float(shared[place]),
+                confirmed=bool(shared[place] <= 1 - confidence),
+                also=tuple(
+                    " and ".join(one.words for one in _conditions(halves, other)) for other in folded[:5]
+                ),
             )
         )
     return tuple(slices)
@@ -297,8 +359,14 @@ def _notes(
     bins: tuple[FeatureBins, ...],
     halves: _Halves,
     slices: tuple[Slice, ...],
+    test: str,
 ) -> tuple[str, ...]:
     notes = []
+    if test == "max-t":
+        notes.append(
+            f"Found and tested on the same people, by {permutation.PERMUTATIONS} permutations: the rates "
+            "are chosen by looking and exaggerate; the adjusted p values allow for the search."
+        )
     if used < total:
         why = (
             "are not in the rate's denominator"
@@ -306,7 +374,12 @@ def _notes(
             else ("are not in the rate's denominator, or are further rows of a person who counts once")
         )
         notes.append(f"{total - used:,} of {total:,} rows {why}.")
-    if person is None:
+    if person is None and test == "max-t":
+        notes.append(
+            "Dealt by row: where people stand in several rows, name the column of their id, "
+            "or slices of a few people will seem confirmed."
+        )
+    elif person is None:
         notes.append(
             "Split by row: where people stand in several rows, name the column of their id, "
             "or slices of a few people will seem confirmed."

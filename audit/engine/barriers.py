@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -79,11 +80,21 @@ def common_block(metric: str, context: Context) -> str | None:
     if clusters is not None and clusters < sampling.LEAST_CLUSTERS:
         return f"{clusters} clusters, under {sampling.LEAST_CLUSTERS}"
     entry = metric_named(metric)
-    if clusters is not None and (metric in _UNCLUSTERED or entry.interval == "distance"):
-        return "rows are clustered, and this metric's interval takes them as independent"
-    if "label" in entry.needs and conditions_on_prediction(entry) is None:
+    if takes_rows_as_independent(metric, context):
+        return "rows are clustered, and this metric's test takes them as independent"
+    if "label" not in entry.needs:
+        return None
+    only = conditions_on_prediction(entry)
+    if only is None:
         return context.tables.uneven_labels
-    return None
+    words = ("negative prediction", "positive prediction")[only]
+    return context.tables.uneven_where(slice(only, only + 1), words)
+
+
+def takes_rows_as_independent(metric: str, context: Context) -> bool:
+    """Whether rows are clustered and the metric's error is known for independent ones alone: no test then."""
+    clustered = context.tables.counts.clusters is not None
+    return clustered and (metric in _UNCLUSTERED or metric_named(metric).interval == "distance")
 
 
 def by_point(
@@ -112,6 +123,10 @@ def _exact_ratio(rule: Rule, mine: Rate, reference: Rate, index: int) -> str | N
 
 
 def _inside(rule: Rule, value: Fraction) -> str:
-    low = rule.lower is not None and value < Fraction(str(rule.lower))
-    high = rule.upper is not None and value > Fraction(str(rule.upper))
+    lower, upper = (None if bound is None else Fraction(str(bound)) for bound in (rule.lower, rule.upper))
+    if lower and upper and rule.comparison == "ratio" and math.isclose(lower * upper, 1.0, rel_tol=1e-15):
+        # One end was written, and the other is its reciprocal as a float: the longer of the two.
+        lower, upper = (lower, 1 / lower) if lower.denominator <= upper.denominator else (1 / upper, upper)
+    low = lower is not None and value < lower
+    high = upper is not None and value > upper
     return "violation" if low or high else "pass"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.engine.barriers import Context, blocks, by_point, reports_small
+from audit.engine.barriers import Context, blocks, by_point, reports_small, takes_rows_as_independent
 from audit.engine.entries import Entry, nothing_beside
 from audit.engine.groups import Floats, Index
 from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
@@ -132,7 +132,8 @@ def _compared(
     """Group against reference, entry by entry; `share` is the group's part of the reference, 0 if apart."""
     share = np.zeros(len(index)) if share is None else share
     value = mine.compared(reference, share, place.rule.comparison)
-    found = evidence or mine.versus(reference, share, place.rule.comparison)
+    independent = takes_rows_as_independent(place.metric, place.context)
+    found = None if independent else evidence or mine.versus(reference, share, place.rule.comparison)
     blocked, reported = blocks(place.metric, place.grouping, mine, reference, place.context)
     if found is None:
         reason = f"no test of {place.metric} by {place.rule.comparison}"
@@ -217,7 +218,8 @@ def _without_reference(place: _Place, name: str) -> Entry:
 def _alone(place: _Place) -> Entry:
     """Each group's own value against the band."""
     size = len(place.groups)
-    found = place.sample.alone()
+    independent = takes_rows_as_independent(place.metric, place.context)
+    found = None if independent else place.sample.alone()
     blocked, reported = blocks(place.metric, place.grouping, place.sample, None, place.context)
     key, args = found or _untestable(size)
     return Entry(

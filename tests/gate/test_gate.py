@@ -121,6 +121,14 @@ class TestWaivers:
         assert self.decide(only, rows=(violating(), passing("Diverse"))).exit_code == 0
         assert self.decide(only, rows=(violating(), comparison("Diverse"))).exit_code == 3
 
+    def test_small_groups_that_decide_nothing_are_no_pass_once_one_is_waived(self) -> None:
+        only = waiver("2027-01-01", "Female")
+        small = {"reported_only": True, "blocked": "few"}
+        rows = (replace(violating(), **small), replace(passing("Diverse"), **small))
+        assert self.decide(only, rows=rows[1:]).exit_code == 3
+        assert self.decide(only, rows=rows).exit_code == 3
+        assert self.decide(only, rows=(*rows, passing("Other"))).exit_code == 0
+
     def test_a_passing_rule_needs_none(self) -> None:
         decision = self.decide(waiver(), rows=(passing(),))
         assert (decision.waived, decision.rests_on_waivers) == ((), False)
