@@ -10,14 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
 
 from audit import registry
+from audit.cli import interrupts, output
 from audit.cli import main as module
-from audit.cli import output
 from audit.cli.main import COMMANDS, main
 from audit.errors import AuditError, DataError, OutputError
 
@@ -245,6 +246,40 @@ class TestInAProcess:
         assert "Traceback" not in errors
         assert said == ""
         assert not (place / "out").exists()
+
+
+def _swallowing(times: int, answer: Callable[[KeyboardInterrupt], None]) -> click.Command:
+    """A command that is interrupted, catches it so many times, and would end well a second later."""
+
+    @click.command("swallows")
+    def swallows() -> int:
+        for turn in range(times):
+            try:
+                if not turn:
+                    os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)
+            except KeyboardInterrupt as pressed:
+                answer(pressed)
+        time.sleep(0.3)
+        return 0
+
+    return swallows
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_interrupt_that_a_library_swallows_comes_out_all_the_same(
+    times: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module.LazyGroup, "get_command", lambda *_: _swallowing(times, lambda pressed: None))
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["doctor"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_a_command_answers_is_not_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.LazyGroup, "get_command", lambda *_: _swallowing(1, interrupts.settle))
+    assert main(["doctor"]) == 0
 
 
 def test_metrics_lists_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
