@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 import traceback
 import warnings
@@ -157,6 +159,9 @@ def _explain(error: BaseException, *, debug: bool) -> int:
         return USAGE
     if debug:
         traceback.print_exception(error)
+    if isinstance(error, OSError) and (said := _of_the_system(error)):
+        output.error(said)
+        return DEFECT
     kind = "out of memory" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
     step = (
         ""
@@ -165,6 +170,18 @@ def _explain(error: BaseException, *, debug: bool) -> int:
     )
     output.error(f"internal error: {output.one_line(kind)}{step}")
     return DEFECT
+
+
+def _of_the_system(error: OSError) -> str:
+    """Words for what the system refused; empty where it refused nothing that a user can mend."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder that you are in is gone\n  Hint: `cd` into one that exists."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}\n  Hint: Make room, or write where you may."
+    return ""
 
 
 def _check_package() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -105,6 +106,16 @@ def _failing(error: BaseException) -> click.Command:
     [
         (DataError("bad row", where="a.csv:3", hint="Mend it."), 4, "a.csv:3: bad row\n  Hint: Mend it."),
         (OutputError("disk full"), 4, "disk full"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            4,
+            "error: No space left on device\n  Hint: Make room",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x"),
+            4,
+            "error: /x: Permission denied\n  Hint: ",
+        ),
         (RuntimeError("boom\n\x1b[2J"), 4, "internal error: RuntimeError: boom \ufffd[2J\n"),
         (MemoryError(), 4, "out of memory"),
         (RecursionError("deep"), 4, "internal error"),
@@ -217,6 +228,18 @@ class TestInAProcess:
             "COMP_CWORD": "1",
         }
         assert audit(env=environment).stdout.split(",")[-1].strip() == "gate"
+
+    @pytest.mark.parametrize("words", [["init", "{}"], ["run", "{}"], ["choose", "--answers", "{}"]])
+    def test_a_folder_that_is_gone(self, words: list[str], tmp_path: Path, place: Path) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        typed = " ".join(word.format(place / "rows.csv") for word in words)
+        script = f"rmdir {gone}; exec {sys.executable} -m audit {typed}"
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=gone, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode in (2, 4)
+        assert "internal error" not in done.stderr
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_completion_scripts_are_scripts(self, shell: str) -> None:
