@@ -112,10 +112,10 @@ def run(
     `created_at` (UTC, ISO 8601) is now where left out; give it to get equal bytes from equal input.
     Errors: SpecError, UsageError, DataError, OutputError, each with where, what and what to do.
     """
-    spec = spec_path if isinstance(spec_path, AuditSpec) else load(spec_path)
+    spec = spec_path if isinstance(spec_path, AuditSpec) else load(_path(spec_path))
     if out is not None:
         bundle.check_replaceable(Path(out))
-    made = created_at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = _moment(created_at)
     result, counts = engine.audit(spec, frame=frame, created_at=made)
     if history is not None:
         look = count_look(Path(history), *_look_key(result), created_at=made)
@@ -164,7 +164,7 @@ def audit(
     >>> audit(pd.DataFrame(rows), prediction="hired", sensitive="sex", rules=["four_fifths"]).verdict.value
     'violation'
     """
-    attributes = [sensitive] if isinstance(sensitive, str) else sensitive
+    attributes = sensitive if isinstance(sensitive, Mapping) else _several(sensitive, "sensitive")
     columns = {
         "label": label,
         "prediction": prediction,
@@ -180,11 +180,11 @@ def audit(
         "threshold": threshold,
         "weights": weights,
         "positive": positive,
-        "control": list(control),
+        "control": _several(control, "control"),
         "intersections": intersections,
         "missing": missing,
     }
-    written = [{"metric": rule} if isinstance(rule, str) else dict(rule) for rule in rules]
+    written = [{"metric": rule} if isinstance(rule, str) else rule for rule in _several(rules, "rules")]
     spec = from_dict(
         {
             "system": _given({"name": name, "version": version, "outcome": outcome}),
@@ -193,6 +193,37 @@ def audit(
         }
     )
     return run(spec, frame=frame, created_at=created_at, history=history)
+
+
+def _path(given: Any) -> str | os.PathLike[str]:
+    if isinstance(given, (str, os.PathLike)):
+        return given
+    raise UsageError(
+        f"a policy file is a path, not a {type(given).__name__}",
+        where="audit.run",
+        hint="Give the path of audit.yaml; `audit.audit(frame, …)` takes everything as arguments.",
+    )
+
+
+def _moment(given: str | None) -> str:
+    if given is None:
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        date.fromisoformat(given[:10])
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"created_at is {str(given)[:40]!r}", where="created_at", hint="Write it as 2026-11-30T12:00:00Z."
+        ) from error
+    return given
+
+
+def _several(given: Any, name: str) -> list[Any]:
+    """A list of what was given, which may be one name or rule alone."""
+    if isinstance(given, (str, Mapping)):
+        return [given]
+    if isinstance(given, Iterable):
+        return list(given)
+    raise UsageError(f"{name} is {given!r:.40}", where=name, hint=f"Give a list, as {name}=[…].")
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-import signal
+import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
 import audit
-from audit.cli import output
+from audit.cli import interrupts, output
 from audit.errors import AuditError, UsageError
 
 USAGE, DEFECT, INTERRUPTED = 2, 4, 130
@@ -120,15 +119,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     given = [word for word in words if word != "--debug"]
     debug = given != words
-    with _interrupts() as interrupted, warnings.catch_warnings():
+    with interrupts.noted() as pressed, warnings.catch_warnings():
         if not debug and not sys.warnoptions:
             warnings.simplefilter("ignore")
         try:
             _check_package()
             done = cli.main(given, prog_name="harm-audit", standalone_mode=False)
             code = done if isinstance(done, int) else 0
+            pressed.end()
         except BaseException as error:
-            code = INTERRUPTED if interrupted else _explain(error, debug=debug)
+            pressed.end()
+            code = INTERRUPTED if pressed.seen else _explain(error, debug=debug)
             if code == INTERRUPTED:
                 output.error("interrupted; nothing half written is left")
                 # Caught within an exec of text (a library being imported), the interrupt leaves CPython's
@@ -136,26 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 exec("")
     output.finish()
     return code
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """A list that is not empty once Ctrl-C was pressed, whatever a library made of the interrupt."""
-    seen: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # only the main thread may set a handler
-        yield seen
-        return
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _explain(error: BaseException, *, debug: bool) -> int:
@@ -178,6 +159,9 @@ def _explain(error: BaseException, *, debug: bool) -> int:
         return USAGE
     if debug:
         traceback.print_exception(error)
+    if isinstance(error, OSError) and (said := _of_the_system(error)):
+        output.error(said)
+        return DEFECT
     kind = "out of memory" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
     step = (
         ""
@@ -186,6 +170,18 @@ def _explain(error: BaseException, *, debug: bool) -> int:
     )
     output.error(f"internal error: {output.one_line(kind)}{step}")
     return DEFECT
+
+
+def _of_the_system(error: OSError) -> str:
+    """Words for what the system refused; empty where it refused nothing that a user can mend."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder that you are in is gone\n  Hint: `cd` into one that exists."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}\n  Hint: Make room, or write where you may."
+    return ""
 
 
 def _check_package() -> None:

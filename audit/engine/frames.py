@@ -27,6 +27,8 @@ def connect_duckdb(path: str | None = None) -> Any:
 def frame_table(frame: Any) -> ir.Table:
     if isinstance(frame, ir.Table):
         return frame
+    if not hasattr(frame, "column_names") and not hasattr(frame, "columns"):
+        raise _no_frame(frame)
     with reading("the frame"):
         columns = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", ()))]
         doubled = sorted({name for name in columns if columns.count(name) > 1})
@@ -55,8 +57,23 @@ def _arrow_table(frame: Any) -> Any:
     if hasattr(frame, "to_arrow"):
         return frame.to_arrow()
     if type(frame).__module__.split(".")[0] == "pandas":
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    raise UsageError(
+        return pa.Table.from_pandas(_spelt_out(frame), preserve_index=False)
+    raise _no_frame(frame)
+
+
+def _spelt_out(frame: Any) -> Any:
+    """The pandas frame with intervals (as of `pd.cut`) and periods as text: no engine has a type for them."""
+    odd = {}
+    for place, dtype in enumerate(frame.dtypes):
+        inner = getattr(getattr(dtype, "categories", None), "dtype", dtype)
+        if str(inner).startswith(("interval", "period")):
+            column = frame.iloc[:, place]
+            odd[frame.columns[place]] = column.astype(object).map(str, na_action="ignore")
+    return frame.assign(**odd) if odd else frame
+
+
+def _no_frame(frame: Any) -> UsageError:
+    return UsageError(
         f"cannot audit a {type(frame).__name__}",
         where="the frame",
         hint="Pass a pandas, polars, Arrow or Ibis table.",

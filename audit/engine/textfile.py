@@ -68,15 +68,15 @@ def _first_record(path: Path) -> str:
 def unique_names(names: list[str]) -> list[str]:
     """A later column of the same name, in whatever case, gets `_1`, `_2` …; one without a name its place.
 
-    The first of a name keeps it. (pandas writes its index under no name.)
+    The first of a name keeps it. (pandas writes its index under no name; `init` calls it so too.)
 
-    >>> unique_names(["a", "b", "A", ""])
-    ['a', 'b', 'A_1', 'column_4']
+    >>> unique_names(["", "a", "b", "A"])
+    ['column0', 'a', 'b', 'A_1']
     """
     made: list[str] = []
     taken: set[str] = set()
-    for place, given in enumerate(names, start=1):
-        name = given or f"column_{place}"
+    for place, given in enumerate(names):
+        name = given or f"column{place}"
         free, count = name, 0
         while free.casefold() in taken:
             count += 1

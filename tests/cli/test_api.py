@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -170,3 +171,43 @@ class TestLooks:
         looks = [audited(history=history).result.policy.look for _ in range(2)]
         assert looks == [1, 2]
         assert audited(1100, history=history).result.policy.look == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"created_at": "yesterday"}, "created_at is 'yesterday'"),
+        ({"created_at": 20260101}, "created_at is"),
+        ({"sensitive": None}, "sensitive is None"),
+        ({"rules": None}, "rules is None"),
+        ({"rules": [3]}, "allowed: a mapping"),
+    ],
+)
+def test_arguments_of_another_kind_are_told(given: dict[str, Any], words: str) -> None:
+    asked = {"prediction": "p", "sensitive": "g", "rules": ["four_fifths"], **given}
+    with pytest.raises(UsageError, match=words):
+        audit.audit(pd.DataFrame({"g": ["a", "b"] * 50, "p": [0, 1] * 50}), **asked)
+
+
+def test_a_policy_file_is_a_path() -> None:
+    with pytest.raises(UsageError, match="a path, not a dict"):
+        audit.run({"system": {"name": "x"}})  # type: ignore[arg-type]
+
+
+def test_one_name_and_one_rule_need_no_list() -> None:
+    rows = pd.DataFrame({"g": ["a", "b"] * 50, "c": ["k"] * 100, "p": [0, 1, 1, 0] * 25})
+    one = audit.audit(rows, prediction="p", sensitive="g", control="c", rules={"metric": "four_fifths"})
+    many = audit.audit(rows, prediction="p", sensitive=["g"], control=["c"], rules=["four_fifths"])
+    assert one.result.comparisons == many.result.comparisons
+
+
+def test_bands_cut_by_pandas_are_groups() -> None:
+    rows = pd.DataFrame({"age": [20.0, 30.0, 50.0, None] * 50, "p": [0, 1, 1, 0] * 50})
+    rows["band"] = pd.cut(rows.age, [0, 25, 40, 60])
+    rows["month"] = pd.period_range("2026-01", "2026-02", freq="M").take([0, 1] * 100)
+    found = audit.audit(rows, prediction="p", sensitive=["band", "month"], rules=["four_fifths"])
+    assert [attribute.values for attribute in found.result.data.attributes] == [
+        ("(0, 25]", "(25, 40]", "(40, 60]", None),
+        ("2026-01", "2026-02"),
+    ]
+    assert [sum(attribute.rows) for attribute in found.result.data.attributes] == [200, 200]

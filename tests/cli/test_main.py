@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -10,14 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
 
 from audit import registry
+from audit.cli import interrupts, output
 from audit.cli import main as module
-from audit.cli import output
 from audit.cli.main import COMMANDS, main
 from audit.errors import AuditError, DataError, OutputError
 
@@ -104,6 +106,16 @@ def _failing(error: BaseException) -> click.Command:
     [
         (DataError("bad row", where="a.csv:3", hint="Mend it."), 4, "a.csv:3: bad row\n  Hint: Mend it."),
         (OutputError("disk full"), 4, "disk full"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            4,
+            "error: No space left on device\n  Hint: Make room",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x"),
+            4,
+            "error: /x: Permission denied\n  Hint: ",
+        ),
         (RuntimeError("boom\n\x1b[2J"), 4, "internal error: RuntimeError: boom \ufffd[2J\n"),
         (MemoryError(), 4, "out of memory"),
         (RecursionError("deep"), 4, "internal error"),
@@ -217,6 +229,18 @@ class TestInAProcess:
         }
         assert audit(env=environment).stdout.split(",")[-1].strip() == "gate"
 
+    @pytest.mark.parametrize("words", [["init", "{}"], ["run", "{}"], ["choose", "--answers", "{}"]])
+    def test_a_folder_that_is_gone(self, words: list[str], tmp_path: Path, place: Path) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        typed = " ".join(word.format(place / "rows.csv") for word in words)
+        script = f"rmdir {gone}; exec {sys.executable} -m audit {typed}"
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=gone, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode in (2, 4)
+        assert "internal error" not in done.stderr
+
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_completion_scripts_are_scripts(self, shell: str) -> None:
         done = audit("completion", shell)
@@ -245,6 +269,40 @@ class TestInAProcess:
         assert "Traceback" not in errors
         assert said == ""
         assert not (place / "out").exists()
+
+
+def _swallowing(times: int, answer: Callable[[KeyboardInterrupt], None]) -> click.Command:
+    """A command that is interrupted, catches it so many times, and would end well a second later."""
+
+    @click.command("swallows")
+    def swallows() -> int:
+        for turn in range(times):
+            try:
+                if not turn:
+                    os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)
+            except KeyboardInterrupt as pressed:
+                answer(pressed)
+        time.sleep(0.3)
+        return 0
+
+    return swallows
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_interrupt_that_a_library_swallows_comes_out_all_the_same(
+    times: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module.LazyGroup, "get_command", lambda *_: _swallowing(times, lambda pressed: None))
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["doctor"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_that_a_command_answers_is_not_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.LazyGroup, "get_command", lambda *_: _swallowing(1, interrupts.settle))
+    assert main(["doctor"]) == 0
 
 
 def test_metrics_lists_the_registry(capsys: pytest.CaptureFixture[str]) -> None:

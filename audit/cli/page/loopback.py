@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from audit.cli import output
+from audit.cli import interrupts, output
 from audit.errors import UsageError
 
 HOST = "127.0.0.1"
@@ -108,7 +108,8 @@ def serve(respond: Respond, port: int) -> int:
         sys.stdout.flush()
         try:
             server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as pressed:
+            interrupts.settle(pressed)
             output.echo("ended; every answer that was saved is in governance/answers")
     return 0
 
