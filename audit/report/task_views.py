@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from audit.registry import with_class
 from audit.report import numbers, words
-from audit.report.charts import MOST_ROWS, Axis, Row, forests
+from audit.report.charts import MOST_ROWS, forests
 from audit.report.facts import Case
+from audit.report.forest_rows import Axis, Row
 from audit.report.groups import SHADES, Cell, GroupRow, cell
 from audit.report.svg import Drawing, draw_parts
 from audit.result import Group
