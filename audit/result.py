@@ -127,6 +127,8 @@ class Data:
     """What the system does: binary, score, regression, multiclass, ranking, selection."""
     classes: tuple[str, ...] = ()
     """Multiclass: what the numbers of labels and predictions in cells stand for."""
+    top: int | None = None
+    """Ranking: how many places are the top of a list; None for other tasks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,7 @@ def _data(
         warnings=(() if source is None else source.notes) + warnings_of(spec, counts, tables, rules),
         task=spec.data.task_named,
         classes=counts.classes,
+        top=spec.data.top if spec.data.task_named == "ranking" else None,
     )
 
 

@@ -54,7 +54,7 @@ METRICS: tuple[Metric, ...] = (
     _ranked(
         "top_k_rate",
         "Rate of top places",
-        "The share of the group's candidates that stand in the top k of their list (`data.top`, 10).",
+        "The share of the group's candidates in the top k of their list (`data.top`, 10 where left out).",
         "#(rank ≤ k, g) / n_g",
         unit="proportion",
         comparisons=_BETWEEN,

@@ -12,8 +12,8 @@ from audit.mitigation.plan_files import fields
 from audit.mitigation.trial_report import Trial, Trials
 from audit.report import charts, numbers, remedy_charts
 from audit.report.causes import cause_figures
-from audit.report.charts import Axis, Row
 from audit.report.figures import WORDS, Figure, Table, cleaned
+from audit.report.forest_rows import Axis, Row
 from audit.report.svg import draw, draw_parts
 
 

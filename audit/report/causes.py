@@ -9,8 +9,8 @@ from audit.analysis.curves import Curves
 from audit.analysis.slice_report import Slice, SliceReport
 from audit.analysis.why import Why
 from audit.report import charts, numbers, remedy_charts
-from audit.report.charts import Axis, Row
 from audit.report.figures import WORDS, Figure, Table, cleaned
+from audit.report.forest_rows import Axis, Row
 from audit.report.svg import draw, draw_parts
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from audit.mitigation.compare import BundleComparison, Compared
 from audit.report import charts, numbers
-from audit.report.charts import Axis, Row
 from audit.report.figures import Figure, Table
+from audit.report.forest_rows import Axis, Row
 from audit.report.html import document
 from audit.report.svg import draw_parts
 

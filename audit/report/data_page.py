@@ -10,7 +10,8 @@ import jinja2
 from audit.analysis.data_report import DataReport, Groups, Measure
 from audit.registry import lookup
 from audit.report import numbers
-from audit.report.charts import Axis, Row, forest
+from audit.report.charts import forest
+from audit.report.forest_rows import Axis, Row
 from audit.report.html import environment_of, style
 from audit.report.svg import Drawing, draw
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from audit.engine.wording import bound_words
 from audit.report import numbers, words
-from audit.report.charts import MOST_ROWS, Axis, Row, forests, runs_off
+from audit.report.charts import MOST_ROWS, forests, runs_off
 from audit.report.facts import Case, Fact, Judged, fact, is_ratio
+from audit.report.forest_rows import Axis, Row
 from audit.report.svg import Drawing, draw_parts
 from audit.result import Comparison, Rule, Verdict
 

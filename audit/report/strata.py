@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audit.report import numbers, words
-from audit.report.charts import Axis, Row, forest
+from audit.report.charts import forest
 from audit.report.facts import Case
+from audit.report.forest_rows import Axis, Row
 from audit.report.svg import Drawing, draw
 from audit.result import Conditional, Stratum
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from audit.registry import with_class
 from audit.report import numbers, words
-from audit.report.charts import MOST_ROWS, Axis, Row, forests
+from audit.report.charts import MOST_ROWS, forests
 from audit.report.facts import Case
+from audit.report.forest_rows import Axis, Row
 from audit.report.groups import SHADES, Cell, GroupRow, cell
 from audit.report.svg import Drawing, draw_parts
 from audit.result import Group
@@ -50,6 +51,8 @@ def task_figures(case: Case) -> tuple[TaskFigure, ...]:
             made += _regression(case, grouping, shown, len(groups))
         elif case.result.data.task == "multiclass":
             made += _multiclass(case, grouping, shown, len(groups))
+    kinds = list(dict.fromkeys(figure.kind for figure in made))
+    made.sort(key=lambda figure: kinds.index(figure.kind))
     return tuple(_numbered(figure, place) for place, figure in enumerate(made, 1))
 
 
@@ -89,8 +92,7 @@ def _plotted(
 ) -> TaskFigure:
     figure = f"fig-{name}-{numbers.clean(grouping[0])}".replace(" ", "-")
     table = tuple(
-        GroupRow(row.label, row.n, (Cell(row.figure, row.note, "", ""),), whole=not index)
-        for index, row in enumerate(rows)
+        GroupRow(row.label, row.n, _figures(row), whole=not index) for index, row in enumerate(rows)
     )
     return TaskFigure(
         anchor="",
@@ -100,9 +102,17 @@ def _plotted(
         groups=count,
         shown=min(len(groups), MOST_ROWS),
         drawings=draw_parts(forests(rows, axis), figure=figure),
-        columns=(title,),
+        columns=("Median", "Middle half", "Middle nine tenths") if kind == "spread" else (title, "Interval"),
         rows=table,
     )
+
+
+def _figures(row: Row) -> tuple[Cell, ...]:
+    """The figure of a row, and what its bars hold, the thick one first."""
+    bars = [bar for bar in (row.thick, row.thin) if bar != (None, None)]
+    narrow = bars[0] if bars else (None, None)
+    texts = (row.figure, *(numbers.interval(*bar, numbers.decimals(*narrow)) for bar in bars))
+    return tuple(Cell(text, "", "", "") for text in texts)
 
 
 def _row(case: Case, metric: str, grouping: tuple[str, ...], group: Group) -> Row | None:

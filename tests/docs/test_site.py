@@ -85,3 +85,29 @@ def test_a_page_asks_nothing_of_other_machines(site: Path, browser: Any) -> None
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     page.screenshot(path=os.environ.get("SITE_PNG", str(site.parent / "site.png")))
     page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(site: Path, browser: Any, scheme: str) -> None:
+    axe = needs_extra("axe_playwright_python.sync_playwright").Axe()
+    wrong = []
+    for name in ("index.html", "start.html", "metrics.html"):
+        page = browser.new_context(color_scheme=scheme).new_page()
+        page.goto((site / name).as_uri())
+        found = axe.run(page, options={"runOnly": ["color-contrast"], "resultTypes": ["violations"]})
+        wrong += [
+            (name, node["target"], node["failureSummary"])
+            for rule in found.response["violations"]
+            for node in rule["nodes"]
+        ]
+        page.context.close()
+    assert wrong == []
+
+
+def test_every_family_says_where_it_fits() -> None:
+    families = (ROOT / "docs/metrics.md").read_text(encoding="utf-8").split("\n## The ")[1:]
+    assert len(families) > 5
+    for family in families:
+        words = family.split("\n\n")[1]
+        assert re.fullmatch(r"For the tasks \w[\w, ]+\.|Of .+ by `harm-audit \w+`\.", words), words

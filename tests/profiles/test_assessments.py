@@ -164,7 +164,7 @@ class TestInsurance:
 
     def test_the_gap_is_that_of_the_rates(self) -> None:
         row = rows_of(render("insurance", result=people(White=(797, 412), Black=(390, 170))).text)["Black"]
-        assert row[1:5] == ["390", "43.6\u202f%", "−8.1\u202f% points", "0.0094"]
+        assert row[1:5] == ["390", "43.6\u202f%", "−8.1 points", "0.0094"]
 
     def test_it_says_that_the_draft_is_none(self) -> None:
         text = render("insurance").text

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.report.axes import tick_values
-from audit.report.charts import MOST_ROWS, PANEL, TALLEST, Axis, Row, domain, forest, forests, parts
+from audit.report.charts import MOST_ROWS, PANEL, forest, forests
+from audit.report.forest_rows import TALLEST, Axis, Row, domain, parts
 from audit.report.numbers import clean, width, wrap
 from audit.report.remedy_charts import HEIGHT, NEAR, beside, pareto
 from audit.report.scores import calibration, roc, sweep, thresholds

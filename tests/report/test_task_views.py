@@ -17,6 +17,7 @@ from audit.gate import decide
 from audit.integrations.cells import cells_of
 from audit.report.facts import Case
 from audit.report.html import render
+from audit.report.numbers import clean
 from audit.report.profiles.counting import selected
 from audit.report.task_views import task_figures
 from audit.result import AuditResult
@@ -70,7 +71,13 @@ def test_a_regression_shows_errors_and_the_spread_of_predictions() -> None:
         mine = frame.p[frame.g == spread.group[0]] if spread.group else frame.p
         wanted = np.quantile(mine, [0.05, 0.25, 0.5, 0.75, 0.95], method="inverted_cdf")
         assert spread.quantiles == pytest.approx(wanted)
+        shown = next(
+            r for r in figures[2].rows if (r.group == clean(spread.group[0]) if spread.group else r.whole)
+        )
+        low, quarter, median, upper, high = (f"{value:.2f}" for value in spread.quantiles)
+        assert [cell.value for cell in shown.cells] == [median, f"{quarter} to {upper}", f"{low} to {high}"]
     page = html_of(result)
+    assert page.count("<summary>Numbers of this plot</summary>") == len(rules) + len(figures)
     assert "<script>alert" not in page
     assert 'id="first"' in page
     assert codec.loads(AuditResult, codec.dumps(result), where="audit.json") == result
@@ -100,6 +107,16 @@ def test_a_multiclass_report_shows_recall_by_class_and_what_was_confused() -> No
     page = html_of(result)
     assert "<script>alert" not in page
     assert "What was predicted in place of what" in page
+
+
+def test_a_ranking_says_how_many_places_are_the_top() -> None:
+    frame = pd.DataFrame({"g": ["a", "b"] * 60, "q": np.repeat(np.arange(12), 10), "s": np.arange(120.0)})
+    data = {"task": "ranking", "top": 3, "columns": {"query": "q", "score": "s"}, "attributes": {"g": {}}}
+    spec = from_dict({"system": {"name": "s"}, "data": data, "policy": {"rules": []}})
+    result = audit(spec, frame=frame, created_at="2026-01-01T00:00:00Z")[0]
+    assert result.data.top == 3
+    assert "the first 3 places" in html_of(result)
+    assert codec.loads(AuditResult, codec.dumps(result), where="audit.json") == result
 
 
 def test_small_groups_are_withheld_from_the_first_figures() -> None:
