@@ -6,7 +6,8 @@ A stream has 40 rows of a group and 160 of its reference a day, both favourable 
 detector's alarm line is A = 7,300 days. After the change on day 60 the group's rate is .22. Beside
 it the rules that other monitors use. Dependence: people who come again and again (one row per
 person enters), and days on which a whole group fares differently (the unit of a block is chosen on
-60 baseline days). Prints one line of JSON; exit 1 where a promise does not hold.
+60 baseline days). The distance of scores at nine cuts is watched in the same way, with .16 of the group's
+scores lost after day 60. Prints one line of JSON; exit 1 where a promise does not hold.
 """
 
 from __future__ import annotations
@@ -176,6 +177,28 @@ def row_alarms(rng: np.random.Generator, counts: Array) -> Array:
     return block_alarms(tables, weights(1))
 
 
+def score_alarms(rng: np.random.Generator, runs: int, drop_from: int | None = None) -> Array:
+    """Days to an alarm of the distance of scores at nine cuts, of uniform scores in tenths, bound 0.
+
+    From `drop_from` on, each of the group's scores is lost with the chance .16: it becomes the lowest.
+    """
+    found = []
+    for first_run in range(0, runs, 50):
+        some = min(50, runs - first_run)
+        group = rng.integers(0, 10, (DAYS, some, BLOCKS))
+        other = rng.integers(0, 10, (DAYS, some, BLOCKS, B_ROWS))
+        if drop_from is not None:
+            group[drop_from:][rng.random(group[drop_from:].shape) < 2 * DROP] = 0
+        sides: list[list[Array]] = [[], []]
+        for cut in range(1, 10):
+            cell = 5 * (group >= cut) + (other >= cut).sum(axis=-1)
+            tables = np.stack([(cell == kind).sum(axis=-1) for kind in range(10)], axis=-1)
+            for bets, side in zip(sides, SIDES, strict=True):
+                bets.append(ev.log_increments(tables, ev.block_bets("difference", side, 0.0, A_ROWS, B_ROWS)))
+        found.append(first_alarm([np.concatenate(bets, axis=-1) for bets in sides], weights(1)))
+    return np.concatenate(found)
+
+
 def incumbents(tables: Array, halves: tuple[Array, Array]) -> dict[str, float]:
     """The share of years with a false alarm under the rules of other monitors, on the same rows."""
     good = np.stack([tables[..., 5:].sum(-1), tables @ np.tile(np.arange(5), 2)], axis=-1)
@@ -222,11 +245,13 @@ def main() -> int:
         "false_alarm_year": float(np.isfinite(block_alarms(year, weights(1))).mean()),
         "false_alarm_year_frozen500": limits,
         "false_alarm_year_50x4": many(rng, runs // 10 if options.quick else runs // 4, 200),
+        "false_alarm_year_scores": float(np.isfinite(score_alarms(rng, runs)).mean()),
         "false_alarm_year_dependent": max(people, by_day),
         "returning_people": people,
         "day_effects": by_day,
         "median_delay_days": median_delay(block_alarms(days_of_blocks(rng, runs, CHANGE), weights(1))),
         "median_delay_days_50x4": median_delay(block_alarms(days_of_blocks(rng, runs, CHANGE), weights(200))),
+        "median_delay_days_scores": median_delay(score_alarms(rng, runs, CHANGE)),
         "median_delay_days_window_blocks": day_delay,
         "without_the_precautions": {
             "baseline_point": point,

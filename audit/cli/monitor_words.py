@@ -104,6 +104,11 @@ def tell(found: Evaluation, frozen: Frozen, *, quiet: bool) -> None:
         output.echo(_stream_line(one, found))
     if len(ranked) > ROWS:
         output.echo(f"And {len(ranked) - ROWS:,} more streams with less evidence; --json has all.")
+    if found.listed:
+        output.echo(
+            f"{len(found.listed):,} of {len(ranked):,} streams are listed at a false discovery rate of "
+            f"{found.settings.false_alarms:.0%} (e-BH): a ranking, no alarm."
+        )
     skipped = len(frozen.plan.not_watched)
     if skipped:
         output.echo(f"{skipped} rules or parts of rules are not watched; `monitor baseline` says why.")
@@ -244,6 +249,7 @@ def _stream_document(one: Assessment, found: Evaluation) -> dict[str, Any]:
         "alarm_line": one.line,
         "log_evidence_fine": _finite(one.log_fine),
         "since": one.since,
+        "listed": stream.id in found.listed,
         "not_identifiable": found.unknowable.get(stream.id),
     }
 

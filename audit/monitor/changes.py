@@ -1,11 +1,11 @@
-"""How a group's rate changed since the audit: other people, or other treatment of the same."""
+"""How a rate, or a gap of two, changed since the audit: other people, or other treatment of the same."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from audit.monitor.baseline import Outcome
-from audit.monitor.decompose import Change, Counts, decompose
+from audit.monitor.decompose import Change, Counts, decompose, gap_change
 from audit.monitor.judge import Assessment
 from audit.monitor.streams import Stream
 from audit.result import Cell, Group
@@ -17,7 +17,10 @@ def changes(
     outcomes: Mapping[str, Sequence[Outcome]],
     attributes: Sequence[str],
 ) -> dict[str, Change]:
-    """Of each stream in alarm, its group's change since the audit, by strata of the other attributes."""
+    """Of each stream in alarm, its change since the audit, by strata of the other attributes.
+
+    Of a difference from a reference it is the gap's change, of anything else the group's rate's.
+    """
     made = {}
     for one in found:
         stream = one.stream
@@ -26,11 +29,33 @@ def changes(
             continue
         cohort = outcomes["labels" if stream.needs_label else "predictions"]
         recent = [row for row in cohort if one.since is None or row[0] >= one.since]
-        grouping = _finest(cells, stream.attribute)
-        before = _strata_of_cells(cells, grouping, stream)
-        others = [attributes.index(name) for name in grouping if name != stream.attribute]
-        made[stream.id] = decompose(before, _strata_of_rows(recent, others, attributes, stream))
+        mine = _before_and_after(cells, recent, attributes, stream, stream.own)
+        if of_gap(stream):
+            others = _before_and_after(cells, recent, attributes, stream, stream.other)
+            made[stream.id] = gap_change(mine, others)
+        else:
+            made[stream.id] = decompose(*mine)
     return made
+
+
+Side = Callable[[str | None], bool]
+"""Whether the rows of a group's value are on a side of the comparison."""
+
+
+def of_gap(stream: Stream) -> bool:
+    """Whether a stream's change is that of a gap between two rates."""
+    return stream.comparison == "difference" and stream.reference not in ("baseline", "bound")
+
+
+def _before_and_after(
+    cells: Sequence[Cell], rows: Sequence[Outcome], attributes: Sequence[str], stream: Stream, side: Side
+) -> tuple[Counts, Counts]:
+    grouping = _finest(cells, stream.attribute)
+    others = [attributes.index(name) for name in grouping if name != stream.attribute]
+    return (
+        _strata_of_cells(cells, grouping, stream, side),
+        _strata_of_rows(rows, others, attributes, stream, side),
+    )
 
 
 def _finest(cells: Sequence[Cell], attribute: str) -> tuple[str, ...]:
@@ -41,23 +66,23 @@ def _finest(cells: Sequence[Cell], attribute: str) -> tuple[str, ...]:
     )
 
 
-def _strata_of_cells(cells: Sequence[Cell], grouping: tuple[str, ...], stream: Stream) -> Counts:
+def _strata_of_cells(cells: Sequence[Cell], grouping: tuple[str, ...], stream: Stream, side: Side) -> Counts:
     place = grouping.index(stream.attribute)
     found: dict[Group, tuple[int, int]] = {}
     for cell in cells:
-        if cell.grouping == grouping and cell.group[place] == stream.group:
+        if cell.grouping == grouping and side(cell.group[place]):
             key = tuple(value for i, value in enumerate(cell.group) if i != place)
             _add(found, key, stream, (cell.label, cell.prediction), cell.n)
     return found
 
 
 def _strata_of_rows(
-    rows: Sequence[Outcome], others: Sequence[int], attributes: Sequence[str], stream: Stream
+    rows: Sequence[Outcome], others: Sequence[int], attributes: Sequence[str], stream: Stream, side: Side
 ) -> Counts:
     place = attributes.index(stream.attribute)
     found: dict[Group, tuple[int, int]] = {}
     for _, group, _, label, yhat, n in rows:
-        if group[place] == stream.group:
+        if side(group[place]):
             _add(found, tuple(group[i] for i in others), stream, (label, yhat), n)
     return found
 

@@ -47,7 +47,7 @@ class Evaluation:
     unknowable: Mapping[str, str]
     """Stream id to why its metric cannot be told from these labels."""
     listed: frozenset[str]
-    """Streams that e-BH lists at 5 %: a ranking, no alarm."""
+    """Streams that e-BH lists at the level `false_alarms`: a ranking, no alarm."""
     alarms: tuple[Alarm, ...]
     new: tuple[str, ...]
     """Ids of the alarms that this evaluation opened."""

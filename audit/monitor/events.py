@@ -8,7 +8,9 @@ work is one DuckDB query over the whole table, the same for a file of millions a
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -192,6 +194,29 @@ class Batch:
     cells: tuple[tuple[str | None, Group], ...]
     """(model version, groups in the order of the mapping's attributes)."""
     rejected: dict[str, int] = field(default_factory=dict)
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Several batches, in their order, as one."""
+    if len(batches) == 1:
+        return batches[0]
+    cells: dict[tuple[str | None, Group], int] = {}
+    places, rejected = [], Counter[str]()
+    for batch in batches:
+        to = [cells.setdefault(cell, len(cells)) for cell in batch.cells]
+        places.append(np.array(to, np.int64)[batch.predictions.cell] if to else batch.predictions.cell)
+        rejected.update(batch.rejected)
+    columns = {
+        name: np.concatenate([getattr(batch.predictions, name) for batch in batches])
+        for name in Predictions.__dataclass_fields__
+    }
+    labels = (
+        np.concatenate([getattr(batch.labels, name) for batch in batches])
+        for name in Labels.__dataclass_fields__
+    )
+    predictions = Predictions(**{**columns, "cell": np.concatenate(places)})
+    received = sum(batch.received for batch in batches)
+    return Batch(received, predictions, Labels(*labels), tuple(cells), dict(rejected))
 
 
 class Normaliser:

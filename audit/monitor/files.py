@@ -18,14 +18,17 @@ import pyarrow.parquet as pq
 
 from audit.errors import DataError
 from audit.monitor import sagemaker
+from audit.monitor.events import Batch, Normaliser, join
 from audit.monitor.events import Mapping as EventMapping
-from audit.monitor.events import Normaliser
 from audit.monitor.ledger import Ledger, Received
 
 T = TypeVar("T")
 
-CHUNK_BYTES = 8 * 2**20
-"""Two chunks are worked on at once, and each is some twenty times its bytes while it is parsed."""
+CHUNK_BYTES = 4 * 2**20
+"""What is parsed at once: it takes some twenty times its bytes."""
+EVENTS_AT_ONCE = 250_000
+"""What one transaction takes where a file has so many: in a large ledger a batch touches most pages of its
+index, however small it is."""
 CHUNK_ROWS = 100_000
 LINE_BYTES = 64 * 1024
 """The longest event; a longer line is refused unread."""
@@ -46,6 +49,20 @@ def _ahead(items: Iterator[T]) -> Generator[T, None, None]:
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)
             yield item
+
+
+def _together(batches: Iterator[tuple[Batch, int]]) -> Iterator[tuple[Batch, int]]:
+    """Batches joined up to `EVENTS_AT_ONCE`, each with the offset after its last."""
+    held: list[Batch] = []
+    end = size = 0
+    for batch, position in batches:
+        held.append(batch)
+        size, end = size + batch.received, position
+        if size >= EVENTS_AT_ONCE:
+            yield join(held), end
+            held, size = [], 0
+    if held:
+        yield join(held), end
 
 
 def ingest_folder(ledger: Ledger, folder: Path, mapping: EventMapping, *, now: datetime) -> list[Received]:
@@ -73,7 +90,7 @@ def ingest_file(
     chunks = READERS[path.suffix](path, after, normaliser, whole)
     batches = ((normaliser.batch(chunk.raw, now=now, oldest=oldest), chunk.position) for chunk in chunks)
     found = []
-    with closing(_ahead(batches)) as ready:
+    with closing(_ahead(_together(batches))) as ready:
         for batch, position in ready:
             found.append(ledger.ingest(batch, source=source, after=after, position=position))
             after = position

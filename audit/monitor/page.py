@@ -14,6 +14,7 @@ import audit
 from audit import resources
 from audit.monitor import outbox, plots
 from audit.monitor.alarms import Alarm
+from audit.monitor.changes import of_gap
 from audit.monitor.decompose import Change
 from audit.monitor.distribution import Distribution
 from audit.monitor.evaluation import Evaluation
@@ -23,6 +24,7 @@ from audit.monitor.judge import Assessment
 from audit.monitor.plots import Plot
 from audit.monitor.readings import LAG_BUCKETS
 from audit.monitor.series import series
+from audit.monitor.streams import Stream
 from audit.monitor.watch import Watch
 from audit.report import html, words
 from audit.report.numbers import decimals, figure, interval
@@ -50,6 +52,8 @@ class Row:
     group: str
     against: str
     state: str
+    listed: bool
+    """e-BH lists it: among the listed, few are listed in error."""
     mark: str
     value: str
     at: str
@@ -107,6 +111,7 @@ def render(found: Evaluation | None, watch: Watch, problems: Sequence[str]) -> s
             "cuts": [f"{cut:.4g}" for cut in found.frozen.scores.cuts] if found.frozen.scores else [],
             "scores": _scores(found),
             "sinks": sorted(outbox.states(watch.ledger).items()),
+            "listed": sum(row.listed for row in rows),
             "not_watched": found.frozen.plan.not_watched,
         }
     return _environment().get_template("dashboard.html").render(view)
@@ -153,6 +158,7 @@ def _row(one: Assessment, found: Evaluation, number: int) -> Row:
         group=group_name((stream.group,)),
         against=stream.against,
         state=word,
+        listed=stream.id in found.listed,
         mark=mark,
         value="" if silent else "none" if one.value is None else figure(one.value, places),
         at="" if silent or one.at is None else f"{one.at:.4g}",
@@ -165,7 +171,7 @@ def _row(one: Assessment, found: Evaluation, number: int) -> Row:
         rows=0 if hidden else one.rows,
         why="withheld: the group is small" if hidden and one.rows else why or one.why or "",
         since="" if one.since is None or one.alarm is None else found.settings.window_name(one.since),
-        change=_change(found.changes.get(stream.id)),
+        change=_change(found.changes.get(stream.id), stream),
         plots=_plots(one, found) if draw else (),
     )
 
@@ -192,11 +198,13 @@ def _plots(one: Assessment, found: Evaluation) -> tuple[Plot, ...]:
     )
 
 
-def _change(change: Change | None) -> str:
+def _change(change: Change | None, stream: Stream) -> str:
     if change is None or change.total is None or change.mix is None or change.within is None:
         return ""
     parts = (_signed(part) for part in (change.total, change.mix, change.within))
-    return "{} since the audit: {} by another mix of people, {} by other outcomes for the same".format(*parts)
+    what = "The gap" if of_gap(stream) else "The group's rate"
+    said = "{} by {} since the audit: {} by another mix of people, {} by other outcomes for the same"
+    return said.format(f"{what} moved", *parts)
 
 
 def _signed(value: float) -> str:
@@ -219,7 +227,14 @@ def _alarm(alarm: Alarm, found: Evaluation) -> AlarmRow:
         f"{alarm.subject}: figures withheld, the group is small" if hidden else alarm.words,
         moment(alarm.opened_at),
         log,
-        _change(found.changes.get(alarm.subject)),
+        next(
+            (
+                _change(found.changes.get(alarm.subject), one.stream)
+                for one in found.assessments
+                if one.stream.id == alarm.subject
+            ),
+            "",
+        ),
     )
 
 
@@ -244,14 +259,29 @@ def _ledger(found: Evaluation) -> dict[str, object]:
     }
 
 
-def _coverage(found: Evaluation) -> list[tuple[str, str, int, int, float]]:
+def _coverage(found: Evaluation) -> list[tuple[str, str, int, int, float, str]]:
     least = found.frozen.result.policy.suppress_below or 1
     counts: dict[tuple[str, str], tuple[int, int]] = {}
     for one in found.coverage:
         key = (one.attribute, group_name((one.group,)))
         rows, labelled = counts.get(key, (0, 0))
         counts[key] = (rows + one.rows, labelled + one.labelled)
-    return [(*key, n, k, k / n) for key, (n, k) in sorted(counts.items()) if n >= least]
+    half = _half_within(found)
+    return [
+        (*key, n, k, k / n, half.get(key, "unknown")) for key, (n, k) in sorted(counts.items()) if n >= least
+    ]
+
+
+def _half_within(found: Evaluation) -> dict[tuple[str, str], str]:
+    """Within what time half of a group's labels came, in the buckets that the ledger keeps."""
+    names, made = [name for name, _ in _lags(found)], {}
+    for place, attribute in enumerate(found.settings.attributes):
+        for value in {group[place] for group in found.lags}:
+            mine = [counts for group, counts in found.lags.items() if group[place] == value]
+            total = [sum(column) for column in zip(*mine, strict=True)]
+            reached = next(i for i in range(len(total)) if 2 * sum(total[: i + 1]) >= sum(total))
+            made[attribute, group_name((value,))] = names[reached]
+    return made
 
 
 def _advice(found: Evaluation) -> list[tuple[str, str, str, str, str, int]]:

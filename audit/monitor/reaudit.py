@@ -12,6 +12,7 @@ from audit.governance.harms import OPEN, Harm, Trigger
 from audit.governance.register import HARM_MOVES, Book
 from audit.governance.stages import FOLDER
 from audit.monitor.alarms import Alarm
+from audit.monitor.changes import of_gap
 from audit.monitor.evaluation import Evaluation
 from audit.monitor.streams import Stream
 from audit.result import group_name
@@ -103,11 +104,11 @@ def draft(alarm: Alarm, stream: Stream, found: Evaluation, harm: str) -> str:
     when = "an unknown day" if since is None else found.settings.window_name(int(since))
     name = group_name((stream.group,)).replace("`", "'").replace("\n", " ")
     change = found.changes.get(stream.id)
-    split = ""
+    split, what = "", "the gap" if of_gap(stream) else "the rate"
     if change is not None and change.total is not None:
         split = (
-            f"- Change since the audit: {change.total:+.3f}, of which {change.mix:+.3f} from another mix of "
-            f"people and {change.within:+.3f} from other treatment of the same\n"
+            f"- Change of {what} since the audit: {change.total:+.3f}, of which {change.mix:+.3f} from "
+            f"another mix of people and {change.within:+.3f} from other treatment of the same\n"
         )
     return (
         f"# Re-audit after alarm {alarm.id} (draft)\n\n"

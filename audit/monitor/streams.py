@@ -91,6 +91,10 @@ class Stream:
         """Whether a row without a label takes no part, so that it is judged on cohorts past the label lag."""
         return all(label is not None for label, _ in self.denominator)
 
+    def own(self, value: str | None) -> bool:
+        """Whether rows of the group called `value` are the stream's own."""
+        return value == self.group
+
     def other(self, value: str | None) -> bool:
         """Whether rows of the group called `value` are in the reference."""
         return value != self.group if self.reference == "rest" else (value or "") == self.reference

@@ -38,7 +38,11 @@ def main(folder: Path, days: int, worse_from: int) -> None:
             lines[day].append(json.dumps(event))
             known = day + int(rng.integers(3))
             if known < days and rng.random() < 0.9:
-                truth = {**name, "repaid": row["repaid"], "label_time": (at + timedelta(days=2)).isoformat()}
+                truth = {
+                    **name,
+                    "repaid": row["repaid"],
+                    "label_time": (at + timedelta(days=known - day)).isoformat(),
+                }
                 lines[known].append(json.dumps(truth))
     for day, text in enumerate(lines):
         name = (start + timedelta(days=day)).strftime("%Y-%m-%d")

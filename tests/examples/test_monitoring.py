@@ -61,7 +61,7 @@ def test_the_pages_walk_ends_in_an_alarm(tmp_path):
 
     run("-m", "audit", "demo", "--out", ".", "--quiet")
     run("make_events.py", "logs")
-    assert "41 streams" in run("-m", "audit", "monitor", "baseline", "evidence")
+    assert "52 streams" in run("-m", "audit", "monitor", "baseline", "evidence")
     said = run("-m", "audit", "monitor", "check", code=1)
     assert "sex=Female" in said
     assert "VIOLATION" in said

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.monitor.changes import changes
 from audit.monitor.decompose import decompose, gap_change
+from audit.monitor.judge import assess
+from audit.monitor.tables import Tables
+from audit.result import Cell
+from tests.monitor.make import SELECTION
 
 strata = st.dictionaries(
     st.sampled_from([("a",), ("b",), ("c",), (None,)]),
@@ -60,3 +67,24 @@ def test_the_change_of_a_gap_is_the_difference_of_changes():
     change = gap_change(group, same)
     assert change.total == pytest.approx(60 / 400 - 40 / 200)
     assert change.within == pytest.approx(0)
+
+
+def test_of_a_difference_it_is_the_gap_that_is_split():
+    def cells(good, group):
+        return [
+            Cell(("sex", "age"), (group, "old"), None, 1, good),
+            Cell(("sex", "age"), (group, "old"), None, 0, 100 - good),
+        ]
+
+    audited = [*cells(40, "F"), *cells(40, "M")]
+    live = (("F", 1, 40), ("F", 0, 60), ("M", 1, 70), ("M", 0, 30))
+    rows = [(3, (group, "old"), None, None, yhat, n) for group, yhat, n in live]
+    table = Tables()
+    table.add(SELECTION.id, 3, [1] * 10)
+    one = replace(assess([SELECTION], table, mean_run=7_300)[0], alarm=3, since=3)
+    gap = changes([one], audited, {"predictions": rows, "labels": []}, ("sex", "age"))[SELECTION.id]
+    assert (gap.before, gap.after) == pytest.approx((0.0, -0.3))
+    assert (gap.mix, gap.within) == pytest.approx((0.0, -0.3))
+    fixed = replace(one, stream=replace(SELECTION, comparison="rate", reference="baseline"))
+    own = changes([fixed], audited, {"predictions": rows, "labels": []}, ("sex", "age"))[SELECTION.id]
+    assert (own.before, own.total) == pytest.approx((0.4, 0.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from audit.errors import UsageError
-from audit.monitor import acts, alarms
+from audit.monitor import acts, alarms, page
 from audit.monitor.frozen import freeze
 from audit.monitor.watch import Watch
 from audit.result import Verdict
@@ -57,6 +57,11 @@ def test_a_drop_opens_an_alarm_with_its_change_and_its_acts(project, tmp_path):
     change = found.changes[mine[0].subject]
     assert change.within < -0.12
     assert abs(change.mix) < 0.02
+    assert mine[0].subject in found.listed
+    assert 0 < len(found.listed) < len(found.assessments)
+    text = page.render(found, watch, ())
+    assert text.count("<small>listed</small>") == len(found.listed)
+    assert "The group&#39;s rate moved by" in text
     again = watch.evaluate(now=now + 60)
     assert again.new == ()
     for alarm in found.alarms:

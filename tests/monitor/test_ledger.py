@@ -311,9 +311,10 @@ def test_a_ledger_of_another_window_or_version_is_refused(tmp_path):
         Ledger(url)
 
 
-@pytest.mark.parametrize("chunk", [400, 4_000, 10**7])
-def test_the_counts_do_not_depend_on_where_a_file_is_cut(tmp_path, monkeypatch, chunk):
+@pytest.mark.parametrize(("chunk", "together"), [(400, 1), (400, 37), (4_000, 10**6), (10**7, 1)])
+def test_the_counts_do_not_depend_on_where_a_file_is_cut(tmp_path, monkeypatch, chunk, together):
     monkeypatch.setattr(files, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(files, "EVENTS_AT_ONCE", together)
     streams, ledger = [SELECTION, TPR], Ledger(f"sqlite:///{tmp_path}/ledger.db")
     log, truth = make_log(days=8, per_day=60, seed=3, late=0.4, twice=0.2), Truth(streams)
     for day, lines in enumerate(log.days):

@@ -30,7 +30,7 @@ class Telling(Ledger):
 
 
 def main(url: str, folder: str, chunk: int, channel: Connection) -> None:
-    files.CHUNK_BYTES = chunk
+    files.CHUNK_BYTES, files.EVENTS_AT_ONCE = chunk, 1
     ledger, normaliser = Telling(url, channel), Normaliser(MAPPING, threads=1)
     channel.send("ready")
     for day, path in enumerate(sorted(Path(folder).glob("*.jsonl"))):
