@@ -12,6 +12,9 @@ from pyarrow import feather
 from audit.engine.reading import reading
 from audit.errors import DataError, UsageError
 
+_COLLECTED = {"LazyFrame": "frame.collect()", "RecordBatchReader": "reader.read_all()"}
+"""What is no table yet, by its type's name, and how it becomes one."""
+
 
 def connect_duckdb(path: str | None = None) -> Any:
     """An embedded DuckDB that never fetches an extension."""
@@ -27,6 +30,12 @@ def connect_duckdb(path: str | None = None) -> Any:
 def frame_table(frame: Any) -> ir.Table:
     if isinstance(frame, ir.Table):
         return frame
+    if (way := _COLLECTED.get(type(frame).__name__)) is not None:
+        raise UsageError(
+            f"a {type(frame).__name__} is read when it is collected, and each look would collect it again",
+            where="the frame",
+            hint=f"Pass {way}.",
+        )
     with reading("the frame"):
         columns = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", ()))]
         doubled = sorted({name for name in columns if columns.count(name) > 1})
