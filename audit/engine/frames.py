@@ -12,6 +12,9 @@ from pyarrow import feather
 from audit.engine.reading import reading
 from audit.errors import DataError, UsageError
 
+_COLLECTED = {"LazyFrame": "frame.collect()", "RecordBatchReader": "reader.read_all()"}
+"""What is no table yet, by its type's name, and how it becomes one."""
+
 
 def connect_duckdb(path: str | None = None) -> Any:
     """An embedded DuckDB that never fetches an extension."""
@@ -27,6 +30,12 @@ def connect_duckdb(path: str | None = None) -> Any:
 def frame_table(frame: Any) -> ir.Table:
     if isinstance(frame, ir.Table):
         return frame
+    if (way := _COLLECTED.get(type(frame).__name__)) is not None:
+        raise UsageError(
+            f"a {type(frame).__name__} is read when it is collected, and each look would collect it again",
+            where="the frame",
+            hint=f"Pass {way}.",
+        )
     if not hasattr(frame, "column_names") and not hasattr(frame, "columns"):
         raise _no_frame(frame)
     with reading("the frame"):

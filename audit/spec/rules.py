@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audit.registry import COMPARISONS, Alias, Metric, aliases, low_is_good, metrics, tasks_of, with_class
+from audit.registry import (
+    COMPARISONS,
+    Alias,
+    Metric,
+    aliases,
+    low_is_good,
+    metrics,
+    split_class,
+    tasks_of,
+    with_class,
+)
 from audit.result import Rule, Waiver
 from audit.spec.bands import Band, band
 from audit.spec.model import Document
@@ -73,9 +83,12 @@ def _asked(spec: RuleSpec, path: PathKey, problems: Problems) -> _Asked | None:
     known: dict[str, Metric | Alias] = {**metrics(), **aliases()}
     entry = known.get(spec.metric)
     if entry is None:
+        base, of_class = split_class(spec.metric)
         near = near_hint(spec.metric, known)
         every = "`harm-audit metrics` lists all."
         hint = f"{near} {every}" if near else every
+        if of_class is not None and base in known:
+            hint = f"Write metric: {base}, class: {of_class}."
         problems.add((*path, "metric"), f"`metric`: no metric is called {quoted(spec.metric)}", hint)
         return None
     if not entry.comparable:

@@ -393,3 +393,16 @@ class TestNotebook:
         rows = people(40)
         done = audited(rows, rules=[GAP], suppress_below=30)
         assert all(rule.why not in done.result._repr_html_() for rule in done.result.rules)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("lazy", r"frame\.collect\(\)"), ("reader", r"reader\.read_all\(\)")]
+)
+def test_what_is_no_table_yet_says_how_it_becomes_one(kind: str, words: str) -> None:
+    needs_extra("polars")
+    import polars
+
+    frame = polars.DataFrame({"g": ["a", "b"], "p": [0, 1]})
+    given = frame.lazy() if kind == "lazy" else frame.to_arrow().to_reader()
+    with pytest.raises(UsageError, match=words):
+        audit.audit(given, prediction="p", sensitive=["g"], rules=["four_fifths"])

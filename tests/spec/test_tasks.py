@@ -78,6 +78,12 @@ def test_a_class_goes_with_multiclass_alone_and_becomes_part_of_the_name() -> No
         _spec({"label": "y", "prediction": "p"}, [rule])
 
 
+def test_a_class_written_as_results_show_it_is_told_how_rules_write_it() -> None:
+    rule = {"metric": "true_positive_rate[gold]", "comparison": "difference", "at_most": 0.1}
+    with pytest.raises(SpecError, match="Write metric: true_positive_rate, class: gold"):
+        _spec({"label": "y", "prediction": "p"}, [rule], task="multiclass")
+
+
 @pytest.mark.parametrize("of_class", ["gold", "a[b]", "]", "[", "<script>", "é\n"])
 def test_a_metric_of_a_class_keeps_both_names(of_class: str) -> None:
     name = with_class("f1", of_class)
