@@ -87,9 +87,9 @@ def sentence(c: Comparison, rule: Rule, policy: Policy, verdict: Verdict, adjust
     if rule.judge == "estimate":
         return f"{text}, {_point(c, verdict)} the bound {bound} {BY_POINT}{_blocked(c)}."
     if verdict is Verdict.VIOLATION:
-        return f"{text}, outside the bound {bound}; adjusted p {_p(adjusted)}."
+        return f"{text}, outside the bound {bound}; adjusted p {p_words(adjusted)}."
     if verdict is Verdict.PASS:
-        return f"{text}, inside the bound {bound}; p {_p(c.p_pass)}."
+        return f"{text}, inside the bound {bound}; p {p_words(c.p_pass)}."
     return f"{text}; neither inside nor outside the bound {bound} is shown{_blocked(c)}{_needed(c)}."
 
 
@@ -120,7 +120,12 @@ def _needed(c: Comparison) -> str:
     return f"; about {c.rows_needed:,} more rows would decide it{note}"
 
 
-def _p(p: float | None) -> str:
+def p_words(p: float | None) -> str:
+    """A p value in a sentence, to two digits.
+
+    >>> p_words(0.0312), p_words(8.4e-51), p_words(None)
+    ('0.031', 'below 0.0001', 'unknown')
+    """
     if p is None:
         return "unknown"
     return "below 0.0001" if p < 1e-4 else f"{p:.2g}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from audit.analysis.slice_report import SliceReport
 from audit.analysis.why import Why
+from audit.engine.wording import p_words
 from audit.mitigation.paired import Change
 from audit.mitigation.trial_report import Side, Trial, Trials
 from audit.result import AuditResult, Finding, NotMeasured, Verdict, group_name
@@ -205,12 +206,13 @@ def _slices(evidence: Evidence) -> Iterator[Draft]:
         rate, rest = one.confirmation.rate, one.confirmation.rest_rate
         figures = "" if rate is None or rest is None else f": {rate:.3f} there, {rest:.3f} elsewhere"
         assert report is not None
+        rows, p = one.confirmation.rows, p_words(one.p_adjusted)
         yield Draft(
             key=f"slice:{report.metric}:{one.name}",
             type="data",
             description=f"Read the errors of the slice {one.name}, and collect rows or features for it",
             rationale=f"{report.title}{figures}; confirmed on people that it was not found on.",
-            evidence=(f"slice, {one.confirmation.rows:,} rows confirmed, adjusted p {one.p_adjusted:.2g}",),
+            evidence=(f"slice, {rows:,} rows confirmed, adjusted p {p}",),
         )
 
 

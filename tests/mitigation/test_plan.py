@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from audit import api, codec
 from audit.analysis.rates import Rate
+from audit.analysis.slice_report import SliceReport
 from audit.analysis.slices import find_slices
 from audit.cli import additions
 from audit.cli.main import main
@@ -93,6 +95,17 @@ def test_a_violation_leads_to_the_advised_remedy_and_to_watching(result: AuditRe
     assert (remedy.target.rule, remedy.target.group) == ("opportunity", "b")
     assert any("threshold-optimizer" in one for one in remedy.alternatives_rejected)
     assert any(one.type == "monitor" for one in made)
+
+
+def test_the_evidence_of_a_slice_has_no_more_digits_than_it_can_have(
+    folder: Path, result: AuditResult
+) -> None:
+    report = codec.loads(SliceReport, (folder / "slices.json").read_bytes(), where="slices.json")
+    sure = tuple(replace(one, p_adjusted=8.4e-51, confirmed=True) for one in report.slices)
+    made = drafts(Evidence("b" * 64, result, slices=replace(report, slices=sure)))
+    said = [one.evidence[0] for one in made if one.key.startswith("slice:")]
+    assert said
+    assert all(words.endswith("adjusted p below 0.0001") for words in said)
 
 
 def test_without_trials_somebody_is_asked_to_look(result: AuditResult) -> None:
