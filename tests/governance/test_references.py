@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ import pytest
 from audit import resources
 from audit.errors import SpecError, UsageError
 from audit.governance.references import Registry, load_registry, standing
+from tests.architecture.modules import ROOT
 
 DAY = date(2026, 11, 22)
 
@@ -133,3 +135,16 @@ def test_repeal_is_by_date_and_not_by_word(registry: Registry) -> None:
     law = replace(registry.get("US-TITLE-VII 2000e-2(k)"), status="repealed", ended=date(2026, 6, 1))
     assert standing(law, date(2026, 5, 31)).holds
     assert not standing(law, date(2026, 6, 1)).holds
+
+
+def test_the_city_by_either_code_has_the_city_s_law(registry: Registry) -> None:
+    """A code that only lay within the state would leave its list of questions out, and say nothing."""
+    assert "US-NYC" in registry.reach("US-NY-NYC")
+    assert registry.search(jurisdiction="US-NY-NYC") == registry.search(jurisdiction="US-NYC")
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.stem)
+def test_places_that_pages_name_are_places_of_the_registry(page: Path, registry: Registry) -> None:
+    known = {*registry.within, *registry.within.values()}
+    for found in re.findall(r"jurisdictions: \[([\w, -]+)\]", page.read_text("utf-8")):
+        assert set(found.split(", ")) <= known
