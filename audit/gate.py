@@ -14,9 +14,9 @@ from audit.result import SCHEMA_VERSION, AuditResult, Finding, Rule, Verdict, Wa
 
 EXIT_CODES = {Verdict.PASS: 0, Verdict.VIOLATION: 1, Verdict.INCONCLUSIVE: 3}
 ON_INCONCLUSIVE = ("fail", "warn", "pass")
-EVIDENCE_KINDS = ("mismatch", "stale", "governance", "policy")
-"""Reasons that the evidence is not of this model, policy or day, that people still owe an answer or a
-signature, or that nothing was asked: no setting waves them through."""
+EVIDENCE_KINDS = ("mismatch", "stale", "governance")
+"""Reasons that the evidence is not of this model, policy or day, or that people still owe an answer or a
+signature: no setting waves them through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Reason:
     """One thing that kept the decision from a pass, and what to do about it."""
 
     kind: str
-    """rule, policy, mismatch, stale or governance."""
+    """rule, mismatch, stale or governance."""
     id: str
     text: str
     next_step: str
@@ -60,8 +60,8 @@ def decide(
     `today` decides which waivers are in force and how old the result is. A policy or model digest
     that differs from the result's, a named model that is not given, a result too old or of a later day,
     or one that disagrees with its own evidence make it inconclusive, whatever `on_inconclusive` says;
-    that option (fail, warn, pass; by default the policy's) is for rules alone. `extra` are reasons
-    found elsewhere, as by governance.
+    that option (fail, warn, pass; by default the policy's) is for rules alone, and opens nothing where
+    no rule decides. `extra` are reasons found elsewhere, as by governance.
     """
     policy_says = on_inconclusive if on_inconclusive is not None else result.policy.on_inconclusive
     if policy_says not in ON_INCONCLUSIVE:
@@ -96,7 +96,7 @@ def decide(
     bare = Verdict.worst([*without, *(reason.verdict for reason in reasons if reason.kind != "rule")])
     return Decision(
         verdict=verdict,
-        exit_code=_exit_code(verdict, reasons, policy_says),
+        exit_code=_exit_code(verdict, reasons, policy_says if without else "fail"),
         reasons=reasons,
         waived=tuple(waived),
         rests_on_waivers=bool(waived) and bare is not verdict,
@@ -288,7 +288,7 @@ def _next_step(rule: Rule, finding: Finding, verdict: Verdict) -> str:
 
 def _no_rules() -> Reason:
     return Reason(
-        "policy",
+        "rule",
         "policy",
         "The policy has no rules that decide, so there is nothing to pass.",
         "Add a rule of severity major or blocker under `policy: rules:`.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterable
 
 from audit.errors import DataError
 
@@ -43,6 +44,26 @@ def check_negative(role: str, named: str, other: str, where: str, *, alone: bool
             where=where,
             hint="Write one value in one way in every row.",
         )
+
+
+def check_classes(classes: Iterable[str], where: str) -> None:
+    """A DataError where a class reads as a missing value, or as another but for its case and blanks."""
+    known: dict[str, str] = {}
+    for name in classes:
+        said = name.strip().casefold()
+        if said in _NOTHING:
+            raise DataError(
+                f"the class {name!r} reads as a missing value",
+                where=where,
+                hint="Leave what is missing empty (NULL); where it is a class, give it another name.",
+            )
+        if said in known:
+            raise DataError(
+                f"the classes {known[said]!r} and {name!r} read as one",
+                where=where,
+                hint="Write one class in one way in every row.",
+            )
+        known[said] = name
 
 
 def _same(one: str, other: str) -> bool:

@@ -25,7 +25,8 @@ FLOORS = {
     "monitor": 6,
     "integrations": 6,
     "cli": 7,
-    "__main__": 8,
+    "start": 8,
+    "__main__": 9,
 }
 """A module imports from lower floors, from its own folder, and errors from anywhere."""
 

@@ -58,7 +58,9 @@ def test_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> 
     expected = set()
     for path in repository_files():
         top, *rest = path.relative_to(ROOT).parts
-        if top == "audit":
+        if rest == ["start.py"]:
+            expected.add("harm_audit.py")
+        elif top == "audit":
             expected.add("/".join([top, *rest]))
         elif top in MAPPED:
             expected.add("/".join(["audit", MAPPED[top], *rest]))
@@ -71,6 +73,23 @@ def test_installed_command_runs(installed: Path, tmp_path: Path) -> None:
     assert "Usage: harm-audit" in run(installed / "harm-audit", "--help", folder=tmp_path)
     assert "selection_rate" in run(installed / "harm-audit", "metrics", folder=tmp_path)
     assert "Usage: " in run(installed / "python", "-m", "audit", "--help", folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["audit.py", "audit/__init__.py"])
+def test_another_module_called_audit_is_named(name: str, installed: Path, tmp_path: Path) -> None:
+    other = tmp_path / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("raise SystemExit('loaded')")
+    done = subprocess.run(
+        [installed / "harm-audit", "gate", "evidence"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert f"another module named `audit` stands before this one: {other}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_installed_package_finds_its_data(installed: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 import pytest
 
-from audit import registry
+from audit import registry, start
 from audit.cli import interrupts, output
 from audit.cli import main as module
 from audit.cli.main import COMMANDS, main
@@ -370,3 +370,35 @@ def test_progress_is_told_once_work_takes_long(
     with output.progress("Quick", quiet=False):
         pass
     assert capsys.readouterr().err == "Counting …\n"
+
+
+@pytest.mark.parametrize("name", ["audit.py", "audit/__init__.py", "audit/other.py"])
+def test_a_module_in_the_way_is_named_and_not_loaded(name: str, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "audit/start.py", tmp_path / "harm_audit.py")
+    other = tmp_path / "path" / name
+    other.parent.mkdir(parents=True)
+    other.write_text("raise SystemExit('loaded')", encoding="utf-8")
+    script = "import sys; sys.path[:] = sys.argv[1:] + [p for p in sys.path if 'site-packages' not in p]\n"
+    script += "import harm_audit; sys.exit(harm_audit.main())"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script, tmp_path, tmp_path / "path"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert str(tmp_path / "path" / "audit") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_while_the_command_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pressed(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("audit.start.importlib.import_module", pressed)
+    assert start.main() == 130
+    assert "interrupted" in capsys.readouterr().err

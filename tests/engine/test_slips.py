@@ -264,3 +264,20 @@ def test_a_waiver_covers_one_group_and_not_its_namesake() -> None:
 def test_an_emptied_list_of_groups_does_not_waive_all() -> None:
     with pytest.raises(SpecError, match="covers all of them"):
         judged(random_rows(3, 400), rule={**PARITY, "waivers": [waived()]})
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("NA", "reads as a missing value"), ("A", "'A' and 'a' read as one")]
+)
+def test_classes_are_written_in_one_way(value: str, words: str) -> None:
+    rows = random_rows(3, 400)
+    rows[["y", "p"]] = np.where(rows[["y", "p"]] == 1, "a", "b")
+    rows.loc[rows.index[::9], "y"] = value
+    rule = {"metric": "accuracy", "comparison": "difference", "at_most": 0.3}
+    with pytest.raises(DataError, match=words):
+        judged(rows, rule=rule, task="multiclass")
+
+
+def test_decisions_that_are_all_alike_are_told() -> None:
+    told = judged(random_rows(3, 400).assign(p=0)).data.warnings
+    assert any("every prediction is '0'" in note for note in told)

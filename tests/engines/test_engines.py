@@ -203,7 +203,7 @@ def test_the_command_line_takes_an_address(
     [
         (("table: people", "table: poeple"), "no table is called 'poeple'"),
         (("g: {}", "gee: {}"), "no column is called 'gee'"),
-        (("age >= 18", "age >= agee"), "could not be read"),
+        (("age >= 18", "age >= agee"), "`filter` cannot be asked"),
         (("prediction: p,", "prediction: d,"), "distinct values"),
     ],
 )

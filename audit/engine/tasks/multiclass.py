@@ -16,6 +16,7 @@ from audit.engine.counts import Cells, Counts, Ints
 from audit.engine.prepare import MAX_DECISIONS, plan
 from audit.engine.reading import reading
 from audit.engine.source import Source
+from audit.engine.spelling import check_classes
 from audit.errors import DataError
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class _Classes(decode.Decoder):
                 where="data.columns",
                 hint="Write both columns in the same words.",
             )
+        check_classes(self.classes, "data.columns")
 
     def _binary(self, table: pa.Table, key: str, role: str) -> npt.NDArray[np.int64]:
         if key not in table.column_names:
