@@ -11,7 +11,8 @@ from audit.errors import UsageError
 PERMUTATIONS = 999
 """Draws, the observed rows not counted: adjusted p values go down to 1 in 1,000."""
 _SEED = 20_211
-_CHUNK = 2048
+_AT_ONCE = 4_000_000
+"""Slices times cells that are held at once: some tens of megabytes."""
 _MOST_WORK = 1e12
 """Slices times cells times draws beyond which nobody waits for the end."""
 
@@ -38,14 +39,15 @@ def largest_scores(
     bad = np.ascontiguousarray(dealt.T.astype(np.float64))
     criterion = Criterion(cells.rows, cells.total, cells.peak, weight)
     largest = np.full(draws, -np.inf)
-    for start in range(0, len(every), _CHUNK):
-        members = every.members[start : start + _CHUNK]
+    step = max(1, _AT_ONCE // len(cells.n))
+    for start in range(0, len(every), step):
+        members = every.members[start : start + step]
         inside = np.ones((len(members), len(cells.n)), dtype=bool)
         for column in members.T:
             has = column >= 0
             inside[has] &= every.items.masks[column[has]]
         counts = inside.astype(np.float64) @ bad
-        n = np.repeat(every.n[start : start + _CHUNK], draws)
+        n = np.repeat(every.n[start : start + step], draws)
         scores = criterion.score(n, counts.reshape(-1)).reshape(counts.shape)
         largest = np.maximum(largest, scores.max(axis=0))
     return largest

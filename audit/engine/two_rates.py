@@ -12,6 +12,7 @@ from audit.engine.tails import Array, Normal, quantile, upper_tail
 
 SMALL_COUNT = 5
 """Below this, successes or failures of either group are too few for the score statistic alone."""
+_ROUNDING = 1e-13
 _FARTHEST = 38.0
 """The largest normal quantile that a double can hold as a tail."""
 
@@ -70,9 +71,10 @@ class TwoRates(Normal):
         return np.asarray(p1 / np.where(p2 > 0, p2, np.nan) if self.ratio else p1 - p2)
 
     def beyond(self, t: Array) -> Array:
-        """The contrast p1 − p2 − t, or p1 − t·p2: defined where the ratio is not."""
+        """The contrast p1 − p2 − t, or p1 − t·p2: 0 where rounding alone parts them."""
         p1, p2 = self.x1 / self.n1, self.x2 / self.n2
-        return np.asarray(np.nan_to_num(p1 - t * p2 if self.ratio else (p1 - p2) - t, nan=0.0))
+        gap = np.nan_to_num(p1 - t * p2 if self.ratio else (p1 - p2) - t, nan=0.0)
+        return np.where(np.abs(gap) <= _ROUNDING, 0.0, gap)
 
     def z(self, t: Array, side: float | Array = 0.0) -> Array:
         """The score statistic at t; falls as t rises. `side` as in `score`."""

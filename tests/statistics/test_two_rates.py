@@ -254,3 +254,10 @@ def test_thousands_at_once_are_as_one_by_one():
         alone = TwoRates(x1[i], n1[i], x2[i], n2[i], "ratio")
         assert float(alone.p_pass(0.8, 1.25)) == pytest.approx(float(together.p_pass(0.8, 1.25)[i]), rel=1e-9)
         assert float(alone.interval(0.05)[0]) == pytest.approx(float(limits[0][i]), rel=1e-9, abs=1e-12)
+
+
+def test_an_estimate_on_the_bound_lies_inside() -> None:
+    """.5 − .55 is −0.050000000000000044 in floating point."""
+    assert float(TwoRates(9, 18, 22, 40, "difference").p_violation(-0.05, 0.02)) == 1.0
+    assert float(TwoRates(5, 15, 36, 90, "ratio").p_violation(1 / 1.2, 1.2)) == 1.0
+    assert float(TwoRates(9, 18, 22, 40, "difference").p_violation(-0.0499, 0.02)) < 1.0
