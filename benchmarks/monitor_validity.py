@@ -236,6 +236,7 @@ def main() -> int:
     options = parser.parse_args()
     runs = 200 if options.quick else 1_000
     rng, begun = np.random.default_rng(20260101), time.perf_counter()
+    of_scores = np.random.default_rng(20260102)
     year, halves = halves_of(rng, runs)
     limits, point = frozen(rng, runs, 500)
     people, every_row = returning(rng, runs // 4)
@@ -245,13 +246,13 @@ def main() -> int:
         "false_alarm_year": float(np.isfinite(block_alarms(year, weights(1))).mean()),
         "false_alarm_year_frozen500": limits,
         "false_alarm_year_50x4": many(rng, runs // 10 if options.quick else runs // 4, 200),
-        "false_alarm_year_scores": float(np.isfinite(score_alarms(rng, runs)).mean()),
+        "false_alarm_year_scores": float(np.isfinite(score_alarms(of_scores, runs)).mean()),
         "false_alarm_year_dependent": max(people, by_day),
         "returning_people": people,
         "day_effects": by_day,
         "median_delay_days": median_delay(block_alarms(days_of_blocks(rng, runs, CHANGE), weights(1))),
         "median_delay_days_50x4": median_delay(block_alarms(days_of_blocks(rng, runs, CHANGE), weights(200))),
-        "median_delay_days_scores": median_delay(score_alarms(rng, runs, CHANGE)),
+        "median_delay_days_scores": median_delay(score_alarms(of_scores, runs, CHANGE)),
         "median_delay_days_window_blocks": day_delay,
         "without_the_precautions": {
             "baseline_point": point,

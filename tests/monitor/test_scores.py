@@ -304,3 +304,17 @@ def test_scores_that_are_not_to_be_watched_are_named(tmp_path):
     assert not any(stream.reads for stream in streams)
     assert {note.what for note in skipped} == {"means", "median", "the distribution of scores"}
     assert all("watch: false" in note.why for note in skipped)
+
+
+def test_whole_windows_as_blocks_see_the_shift_as_well(tmp_path):
+    make(tmp_path, more=", blocks: window, scores: {at_most: 0.02}")
+    place = tmp_path / "place"
+    place.mkdir()
+    watch, found = judged(tmp_path, place, days=30, worse_from=0, per_day=300)
+    streams = {one.stream.id: one for one in found.assessments}
+    gap = streams["scores|score_ks|sex=F|M"]
+    assert (gap.stream.unit, gap.windows) == ("window", 30)
+    assert gap.value == pytest.approx(1 / 6, abs=0.05)
+    assert (gap.low, gap.high) == (None, None)
+    assert gap.log_e > 0.3
+    assert 'id="scores"' in page.render(found, watch, ())
