@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from audit.engine.barriers import Context, blocks, by_point, reports_small
 from audit.engine.entries import Entry
 from audit.engine.groups import Floats, Index
 from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
-from audit.engine.metrics.sample import Arguments, Rate, Sample
+from audit.engine.metrics.distributions import Distribution
+from audit.engine.metrics.sample import Arguments, Mean, Rate, Sample
 from audit.engine.references import named, reference_of
 from audit.registry import Alias, lookup
 from audit.result import Group, Rule, group_name
@@ -73,12 +74,27 @@ def _against_others(place: _Place, keyword: str) -> Entry:
     index: Index = np.arange(len(place.groups) if len(place.groups) > 1 else 0)
     reference = place.context.tables.sample(place.metric, place.grouping, "rest").take(index)
     mine = place.sample.take(index)
-    share = np.zeros(len(index))
-    if keyword == "overall":
-        own, others = (part.mass if isinstance(part, Rate) else part.n for part in (mine, reference))
-        with np.errstate(invalid="ignore"):
-            share = own / (own + others)
+    if keyword != "overall":
+        return _compared(place, index, mine, reference, keyword)
+    own, others = _mass(mine), _mass(reference)
+    if own is None or others is None:
+        return _against_everyone(place, index, mine)
+    with np.errstate(invalid="ignore"):
+        share = own / (own + others)
     return _compared(place, index, mine, reference, keyword, share)
+
+
+def _mass(sample: Sample) -> Floats | None:
+    """What the sample's values are means over; None where they are none."""
+    return sample.mass if isinstance(sample, (Rate, Mean, Distribution)) else None
+
+
+def _against_everyone(place: _Place, index: Index, mine: Sample) -> Entry:
+    """Values against everyone's where that is no mixture of the group's and the rest's: without a test."""
+    everyone = place.context.tables.sample(place.metric, ()).take(np.zeros(len(index), dtype=np.int64))
+    entry = _compared(place, index, mine, everyone, "overall", evidence=_untestable(len(index)))
+    reason = f"{place.metric} has no test against everyone, who hold the group too: use reference: rest"
+    return replace(entry, blocked=tuple(block or reason for block in entry.blocked))
 
 
 def _compared(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -37,9 +37,7 @@ class Sample:
 
     def take(self: S, index: Index) -> S:
         """The groups at these places, repeats allowed."""
-        return replace(
-            self, **{field.name: _taken(getattr(self, field.name), index) for field in fields(self)}
-        )
+        return replace(self, **{part.name: _taken(getattr(self, part.name), index) for part in fields(self)})
 
     def undefined_where(self: S, flags: Flags, reason: str) -> S:
         """The value taken away where flagged; nothing is left there to test."""
@@ -184,11 +182,16 @@ class Rate(Sample):
 
 @dataclass(frozen=True)
 class Mean(Sample):
-    """A value with a standard error; `leave_out` the value without each cluster bucket, if clustered."""
+    """A value with a standard error; `leave_out` the value without each cluster bucket, if clustered.
+
+    `mass` is what the value is a mean over, so that everyone's value is the mixture of a group's and
+    the rest's by it; None where it is no such mean.
+    """
 
     se: Floats
     leave_out: Floats
     occupied: Flags
+    mass: Floats | None = field(default=None, kw_only=True)
 
     def _gone(self, flags: Flags) -> dict[str, Any]:
         return {"se": np.where(flags, np.nan, self.se)}
@@ -205,7 +208,7 @@ class Mean(Sample):
                 value = self.value / np.where(reference.value > 0, reference.value, np.nan)
                 se = enough * np.hypot(self.relative_se, reference.relative_se)
                 leave, full = np.log(self.leave_out / reference.leave_out), np.log(value)
-                return "log", (value, *self._jackknifed(full, se, leave, occupied))
+                return "log:ratio", (value, *self._jackknifed(full, se, leave, occupied), share)
             value = (1 - share) * (self.value - reference.value)
             se = enough * (1 - share) * np.hypot(self.absolute_se, reference.absolute_se)
             leave = (1 - share)[:, None] * (self.leave_out - reference.leave_out)
