@@ -136,6 +136,12 @@ def audit(
     prediction: str | None = None,
     score: str | None = None,
     threshold: float | None = None,
+    task: str | None = None,
+    exposure: str | None = None,
+    query: str | None = None,
+    rank: str | None = None,
+    relevance: str | None = None,
+    top: int | None = None,
     weight: str | None = None,
     weights: str | None = None,
     count: str | None = None,
@@ -147,6 +153,7 @@ def audit(
     intersections: int = 1,
     missing: str = "group",
     outcome: str = "favourable",
+    utility: Mapping[str, float] | None = None,
     name: str = "model",
     version: str | None = None,
     created_at: str | None = None,
@@ -156,7 +163,9 @@ def audit(
     """Audit a frame (pandas, polars, pyarrow, Ibis), its columns named here as in the policy file.
 
     `sensitive` names the attributes, or maps each to its options (`{"age": {"bins": [25, 40]}}`).
-    `rules` are as in the policy file; without any the verdict is inconclusive. Further keywords are
+    `task` is as in the policy file (regression, multiclass, ranking, …), guessed where left out;
+    `exposure` serves a regression, `query`, `rank`, `relevance` and `top` a ranking. `rules` are as in
+    the policy file; without any the verdict is inconclusive. Further keywords are
     the policy's: confidence, min_group, family, small_groups, on_inconclusive, suppress_below.
 
     >>> import pandas as pd
@@ -169,6 +178,10 @@ def audit(
         "label": label,
         "prediction": prediction,
         "score": score,
+        "exposure": exposure,
+        "query": query,
+        "rank": rank,
+        "relevance": relevance,
         "weight": weight,
         "count": count,
         "id": id,
@@ -178,6 +191,8 @@ def audit(
         "columns": _given(columns),
         "attributes": dict(attributes) if isinstance(attributes, Mapping) else {a: {} for a in attributes},
         "threshold": threshold,
+        "task": task,
+        "top": top,
         "weights": weights,
         "positive": positive,
         "control": _several(control, "control"),
@@ -187,7 +202,7 @@ def audit(
     written = [{"metric": rule} if isinstance(rule, str) else rule for rule in _several(rules, "rules")]
     spec = from_dict(
         {
-            "system": _given({"name": name, "version": version, "outcome": outcome}),
+            "system": _given({"name": name, "version": version, "outcome": outcome, "utility": utility}),
             "data": _given(data),
             "policy": {**policy, "rules": written},
         }

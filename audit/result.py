@@ -74,7 +74,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many rows of a group, at one prediction, carry a label."""
+    """How many rows of a group, at one prediction, carry a label; of several classes, its number."""
 
     grouping: tuple[str, ...]
     group: Group

@@ -10,9 +10,10 @@ from audit.engine.barriers import Context, blocks, by_point, reports_small, take
 from audit.engine.entries import Entry, nothing_beside
 from audit.engine.groups import Floats, Index
 from audit.engine.many import MOST_GROUPS, largest_log_ratio, pair_arguments
-from audit.engine.metrics.sample import Arguments, Rate, Sample
+from audit.engine.metrics.distributions import Distribution
+from audit.engine.metrics.sample import Arguments, Mean, Rate, Sample
 from audit.engine.references import named, reference_of
-from audit.registry import Alias, lookup, low_is_good, metric_named, split_class
+from audit.registry import Alias, lookup, low_is_good, metric_named
 from audit.result import Group, Rule, group_name
 
 
@@ -76,48 +77,41 @@ def _against_others(place: _Place, keyword: str) -> Entry:
     index: Index = np.arange(len(place.groups) if len(place.groups) > 1 else 0)
     reference = place.context.tables.sample(place.metric, place.grouping, "rest").take(index)
     mine = place.sample.take(index)
-    if keyword == "rest" or place.rule.comparison not in ("difference", "ratio"):
+    plain = place.rule.comparison not in ("difference", "ratio") and not isinstance(mine, Distribution)
+    if keyword == "rest" or plain:
         return _compared(place, index, mine, reference, keyword)
-    if isinstance(mine, Rate) and isinstance(reference, Rate):
-        with np.errstate(invalid="ignore"):
-            share = mine.mass / (mine.mass + reference.mass)
-        return _compared(place, index, mine, reference, keyword, share)
-    return _against_everyone(place, index, mine, reference)
+    own, others = _mass(mine), _mass(reference)
+    if own is None or others is None:
+        return _against_everyone(place, index, mine)
+    with np.errstate(invalid="ignore"):
+        share = own / (own + others)
+    entry = _compared(place, index, mine, reference, keyword, share)
+    if not isinstance(mine, Mean):
+        return entry
+    # Of binned scores the mixture is exact to the bins alone; everyone's own value is there.
+    direct = mine.compared(_everyone(place, index), np.zeros(len(index)), place.rule.comparison)
+    return replace(entry, value=np.where(np.isnan(entry.value), np.nan, direct))
+
+
+def _everyone(place: _Place, index: Index) -> Sample:
+    """Everyone's value, once for each group."""
+    return place.context.tables.sample(place.metric, ()).take(np.zeros(len(index), dtype=np.int64))
+
+
+def _mass(sample: Sample) -> Floats | None:
+    """What the sample's values are means over; None where they are none."""
+    return sample.mass if isinstance(sample, (Rate, Mean, Distribution)) else None
+
+
+def _against_everyone(place: _Place, index: Index, mine: Sample) -> Entry:
+    """Values against everyone's where that is no mixture of the group's and the rest's: without a test."""
+    entry = _compared(
+        place, index, mine, _everyone(place, index), "overall", evidence=_untestable(len(index))
+    )
+    return replace(entry, blocked=tuple(block or _NO_MIX for block in entry.blocked))
 
 
 _NO_MIX = "not a mean over rows, so that no test against overall is known; name rest"
-
-
-def _against_everyone(place: _Place, index: Index, mine: Sample, rest: Sample) -> Entry:
-    """As against the rest, held against everyone's value; the group's part in that follows from the three.
-
-    A metric that is not everyone's weighted mean of its groups has no such part, and is not tested.
-    """
-    whole = place.context.tables.sample(place.metric, ()).take(np.zeros(len(index), dtype=np.int64))
-    direct = mine.compared(whole, np.zeros(len(index)), place.rule.comparison)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        by_rows = mine.n / (mine.n + rest.n)
-        apart = mine.value - rest.value
-        share = np.where(np.abs(apart) > 1e-9, 1 - (mine.value - whole.value) / apart, by_rows)
-    share = np.clip(np.where(np.isnan(share), by_rows, share), 0.0, 1.0)
-    entry = _compared(place, index, mine, rest, "overall", share)
-    mixed = split_class(place.metric)[0] in _MEANS
-    unmixed = tuple(None if mixed else _NO_MIX for _ in range(len(index)))
-    blocked = tuple(block or reason for block, reason in zip(entry.blocked, unmixed, strict=True))
-    key, args = (entry.key, entry.args) if mixed else _untestable(len(index))
-    why = _why(mine, whole, direct, place.rule.comparison)
-    points = _points(place, mine, whole, direct)
-    return replace(entry, value=direct, why=why, blocked=blocked, key=key, args=args, by_point=points)
-
-
-_MEANS = frozenset(
-    {
-        *("mean_score", "balance_for_positive_class", "balance_for_negative_class"),
-        *("calibration_in_the_large", "brier", "log_loss", "expected_utility", "harm_from_rejection"),
-        *("mean_outcome", "mean_prediction", "mean_residual", "mae"),
-    }
-)
-"""Metrics other than rates whose value for everyone is the weighted mean of the groups'."""
 
 
 def _compared(

@@ -16,9 +16,11 @@ from audit.engine import distances, evidence, sampling, skewed
 from audit.engine.findings import Hypothesis, ranked
 from audit.engine.groups import Floats, Index
 from audit.engine.many import AgainstBest, EveryPair
+from audit.registry import metric_named
 from audit.result import Comparison, Group, Policy, Rule, group_name
 
 Evidence = Any
+NO_ERROR = "its sampling error is not known well enough for a test"
 NO_OTHER = "another group"
 """The reference of an attribute that has one group alone."""
 BUILDERS: dict[str, Callable[..., Evidence]] = {
@@ -135,7 +137,7 @@ def compare(entries: list[Entry], policy: Policy) -> tuple[Comparison, ...]:
     for index, rank, rejected, m in ranked(_hypotheses(entries, figures, tested), policy):
         levels[index] = 2 * policy.alpha / (m - min(rank, rejected + 1) + 1)
     for batch in batches:
-        low, high = batch.evidence.interval(levels[batch.places])
+        low, high = _possible(batch, *batch.evidence.interval(levels[batch.places]))
         figures["violation_low"][batch.places], figures["violation_high"][batch.places] = low, high
     return tuple(_comparisons(entries, figures, tested))
 
@@ -184,6 +186,7 @@ def _evaluate(batch: _Batch, policy: Policy, family: dict[str, int]) -> _Figures
     lows, highs = made.interval(levels)
     adjusted = policy.alpha / np.repeat([family[rule.id] for rule in rules], sizes)
     more, alone = _needed(batch, lower, upper, (lows[0], highs[0]), (policy.alpha, adjusted))
+    lows, highs = _possible(batch, lows, highs)
     return {
         "p_pass": made.p_pass(lower, upper),
         "p_violation": made.p_violation(lower, upper),
@@ -194,6 +197,17 @@ def _evaluate(batch: _Batch, policy: Policy, family: dict[str, int]) -> _Figures
         "more": more,
         "alone": alone,
     }
+
+
+def _possible(batch: _Batch, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The limits, without what the metric, or a difference of two of its values, cannot be."""
+    spans, sizes = [], [len(entry) for entry in batch.entries]
+    for entry in batch.entries:
+        least, most = metric_named(entry.metric).span
+        possible = {"worst_group": (least, most), "difference": (least - most, most - least)}
+        spans.append(possible.get(entry.comparison, (-np.inf, np.inf)))
+    ends = np.repeat(np.array(spans), sizes, axis=0)
+    return np.maximum(low, ends[:, 0]), np.minimum(high, ends[:, 1])
 
 
 def _needed(
@@ -249,6 +263,7 @@ def _comparisons(
         for index, group in enumerate(entry.groups):
             low, high, p_pass, p_violation, pass_low, pass_high, violation_low, violation_high = next(rows)
             rows_needed, note = _needed_words(*next(needed))
+            untested = values[index] is not None and p_pass is None
             yield Comparison(
                 rule=entry.rule.id,
                 metric=entry.metric,
@@ -267,7 +282,7 @@ def _comparisons(
                 pass_high=pass_high,
                 violation_low=violation_low,
                 violation_high=violation_high,
-                blocked=entry.blocked[index],
+                blocked=entry.blocked[index] or (NO_ERROR if untested else None),
                 reported_only=entry.reported[index],
                 by_point=None if entry.by_point is None else entry.by_point[index],
                 rows_needed=rows_needed,

@@ -64,7 +64,7 @@ def estimates(tables: Tables, policy: Policy, references: dict[str, str]) -> tup
     for (metric, grouping), sample, *limits in zip(keys, samples, lows, highs, reachable, strict=True):
         values = or_none(sample.value)
         defined = np.isfinite(sample.value)
-        low, high = (or_none(limit, defined) for limit in limits[:2])
+        low, high = (or_none(np.clip(limit, *metric.span), defined) for limit in limits[:2])
         numerator = repeat(None) if sample.numerator is None else sample.numerator.astype(float).tolist()
         columns = (values, low, high, numerator, sample.n.astype(float).tolist(), sample.why)
         detectable = or_none(limits[2])

@@ -268,10 +268,12 @@ def _coverage(tables: Tables) -> tuple[Coverage, ...]:
         return ()
     made = []
     for grouping in (grouping for grouping in tables.groupings if len(grouping) == 1):
-        groups = tables.groups(grouping)
-        rows, labelled = groups.n.sum(axis=1), groups.n[:, :MISSING, :].sum(axis=1)
-        for index, group in enumerate(groups.groups):
-            for place, prediction in ((0, 0), (1, 1), (MISSING, None)):
+        rows, labelled = tables.labelled(grouping)
+        places: list[tuple[int, int | None]] = [(0, 0), (1, 1), (MISSING, None)]
+        if tables.counts.classes:
+            places = [(place, place) for place in range(len(tables.counts.classes))]
+        for index, group in enumerate(tables.groups(grouping).groups):
+            for place, prediction in places:
                 if rows[index, place]:
                     made.append(
                         Coverage(

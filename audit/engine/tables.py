@@ -15,7 +15,7 @@ from audit.engine import scored as score_tables
 from audit.engine.counts import Cells, Counts
 from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
 from audit.engine.metrics import decisions, score_distances, scores
-from audit.engine.metrics.sample import Flags, Mean, Rate, Sample
+from audit.engine.metrics.sample import LEAST_ROWS, Flags, Mean, Rate, Sample
 from audit.engine.scored import Scored, by_tenth, tabulate_scores
 from audit.engine.tasks.multiclass import one_against_rest, right_or_wrong
 from audit.registry import Metric, metric_named, metrics, split_class, with_class
@@ -210,7 +210,32 @@ class Tables:
         """Accuracy of several classes, as the true positive rate of being right."""
         groups = tabulate(right_or_wrong(self.cells(grouping)), grouping)
         like = replace(metrics()[RIGHT[metric.name]], denominator_words=metric.denominator_words)
-        return decisions.rate(like, groups.rest() if side == "rest" else groups)
+        made = decisions.rate(like, groups.rest() if side == "rest" else groups)
+        return made.undefined_where(self.unlabelled_class(grouping, side), decisions.SELECTIVE)
+
+    def labelled(self, grouping: tuple[str, ...]) -> tuple[Floats, Floats]:
+        """Rows, and rows with a label, by group and prediction: 0, 1 and missing, or one of the classes."""
+        if not self.counts.classes:
+            n = self.groups(grouping).n
+            return n.sum(axis=1), n[:, :MISSING, :].sum(axis=1)
+        cells = self.cells(grouping)
+        index, groups = place(cells, grouping)
+        shape = (len(groups), len(self.counts.classes))
+        n, prediction = cells.sums["n"].astype(np.float64), cells.keys["prediction"]
+        rows, known = np.zeros(shape), np.zeros(shape)
+        held = prediction >= 0
+        np.add.at(rows, (index[held], prediction[held]), n[held])
+        held &= cells.keys["label"] >= 0
+        np.add.at(known, (index[held], prediction[held]), n[held])
+        return rows, known
+
+    def unlabelled_class(self, grouping: tuple[str, ...], side: str) -> Flags:
+        """Groups in which a class is predicted of LEAST_ROWS rows or more, and none of them has a label."""
+        rows, known = self.labelled(grouping)
+        if side == "rest":
+            rows, known = rows.sum(axis=0) - rows, known.sum(axis=0) - known
+        found: Flags = ((rows >= LEAST_ROWS) & (known == 0)).any(axis=1)
+        return found
 
     def _clustered(self, sample: Mean, metric: str, groups: Groups, side: str) -> Mean:
         sums, rows = score_tables.bucket_means(self.cells(groups.grouping), groups, metric)
@@ -247,10 +272,9 @@ class Tables:
             return None
         worst: tuple[float, str] = (0.0, "")
         for grouping in (grouping for grouping in self.groupings if len(grouping) == 1):
-            groups = self.groups(grouping)
-            rows, labelled = groups.n.sum(axis=1), groups.n[:, :MISSING, :].sum(axis=1)
+            rows, labelled = self.labelled(grouping)
             with np.errstate(invalid="ignore", divide="ignore"):
-                share = np.where(rows >= 30, labelled / rows, np.nan)[:, predictions]
+                share = np.where(rows >= LEAST_ROWS, labelled / rows, np.nan)[:, predictions]
             if np.all(np.isnan(share)):
                 continue
             low, high = float(np.nanmin(share)), float(np.nanmax(share))

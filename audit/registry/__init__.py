@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 import pkgutil
 from dataclasses import dataclass, replace
 from functools import cache
@@ -50,6 +51,20 @@ class Metric:
     """False for what is described and never judged."""
     comparisons: tuple[str, ...] = ()
     """The comparisons it may be asked in, where they are not those that its kind offers."""
+    between: tuple[float | None, float | None] = (None, None)
+    """The least and the largest value that it can have; of a proportion 0 and 1 unless it says otherwise."""
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """What it can be at all; infinite where it has no end.
+
+        >>> metrics()["f1"].span, metrics()["r2"].span
+        ((0.0, 1.0), (-inf, 1.0))
+        """
+        least, most = self.between
+        if self.unit == "proportion" and (least, most) == (None, None):
+            return 0.0, 1.0
+        return -math.inf if least is None else least, math.inf if most is None else most
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def _index(
     example: str,
     comparable: bool = True,
     parity: float | None = 0.0,
+    most: float | None = None,
 ) -> Metric:
     return Metric(
         name=name,
@@ -48,6 +49,7 @@ def _index(
         example=example,
         comparable=comparable,
         comparisons=("difference", "worst_group") if comparable else (),
+        between=(0.0, most),
     )
 
 
@@ -87,6 +89,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where inequality is to be said as a loss of welfare.",
         source="Atkinson 1970",
         example=f"{_EXAMPLE}: 1 − 0.9497²/1.02 = 0.1157.",
+        most=1.0,
     ),
     _index(
         "coefficient_of_variation",
@@ -105,6 +108,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where readers know it from incomes; it does not split into between and within groups.",
         source="Gini 1912",
         example=f"{_EXAMPLE}: (0.078 + 0.024 + 0.0936)/1.02 = 0.1918.",
+        most=1.0,
     ),
     _index(
         "between_group_share",
@@ -117,5 +121,6 @@ METRICS: tuple[Metric, ...] = (
         example="Half the people have mean 0.9, half 1.1, GE(2) is 0.1: ¼·0.04/2 ÷ 0.1 = 0.05.",
         comparable=False,
         parity=None,
+        most=1.0,
     ),
 )

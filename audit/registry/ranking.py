@@ -26,6 +26,7 @@ def _ranked(
     needs: tuple[str, ...] = _QUERY,
     parity: float | None = 0.0,
     high_is: str = "good",
+    between: tuple[float | None, float | None] = (None, None),
 ) -> Metric:
     return Metric(
         name=name,
@@ -45,6 +46,7 @@ def _ranked(
         example=example,
         comparable=bool(comparisons),
         comparisons=comparisons,
+        between=between,
     )
 
 
@@ -101,6 +103,7 @@ METRICS: tuple[Metric, ...] = (
         source="Singh, Joachims 2018, section 4.1 (demographic parity of exposure)",
         example=f"{_EXAMPLE}: a (1 + 0.5)/2 = 0.75, b (0.631 + 0.431)/2 = 0.531.",
         blind_spot=f"{_BLIND} The fall of attention is assumed, not measured.",
+        between=(0.0, 1.0),
     ),
     _ranked(
         "exposure_share",
@@ -128,6 +131,7 @@ METRICS: tuple[Metric, ...] = (
         example=f"{_EXAMPLE}, all of relevance 1: a 0.75, b 0.531, ratio 0.708.",
         blind_spot=f"{_BLIND} Relevance that comes from clicks records earlier places.",
         needs=("query", "relevance"),
+        between=(0.0, None),
     ),
     _ranked(
         "pairwise_accuracy",
@@ -158,5 +162,6 @@ METRICS: tuple[Metric, ...] = (
         example="A list a, b: (ln 2 · 1 + 0)/1.631 = 0.425.",
         blind_spot=f"{_BLIND} Above 0 for any single list by chance; says not which group is ahead.",
         high_is="bad",
+        between=(0.0, None),
     ),
 )

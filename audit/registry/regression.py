@@ -28,6 +28,7 @@ def _metric(
     source: str,
     example: str,
     comparisons: tuple[str, ...] = (),
+    between: tuple[float | None, float | None] = (None, None),
 ) -> Metric:
     return Metric(
         name=name,
@@ -46,6 +47,7 @@ def _metric(
         source=source,
         example=example,
         comparisons=comparisons,
+        between=between,
     )
 
 
@@ -73,6 +75,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where every unit of error weighs the same.",
         source="Willmott and Matsuura 2005; intervals: Hall 1992",
         example=f"{_ROWS} (10 + 40) / 2 = 25.",
+        between=(0.0, None),
     ),
     _metric(
         "rmse",
@@ -83,6 +86,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where large errors weigh more than in proportion.",
         source="Willmott and Matsuura 2005; intervals: Hall 1992, carried through the root",
         example=f"{_ROWS} √((100 + 1600) / 2) = 29.2.",
+        between=(0.0, None),
     ),
     _metric(
         "r2",
@@ -97,6 +101,7 @@ METRICS: tuple[Metric, ...] = (
         source="Draper and Smith 1998, section 1.3",
         example=f"{_ROWS} 1 − 1700 / 5000 = 0.66.",
         comparisons=_DIFFERENCES,
+        between=(None, 1.0),
     ),
     _metric(
         "actual_expected",
@@ -111,6 +116,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="In insurance and wherever a prediction is a rate per unit of exposure.",
         source="Dickson, Hardy, Waters 2013, section 3.4 (ratio of actual to expected)",
         example="200 claims where 250 were expected: 0.80.",
+        between=(0.0, None),
     ),
     _metric(
         "mean_outcome",
@@ -166,6 +172,7 @@ METRICS: tuple[Metric, ...] = (
         source="Vallender 1974; as strong demographic parity: Jiang et al. 2020, section 3",
         example="Every prediction of one group lies 5 above the other's: 5.",
         comparisons=("distance",),
+        between=(0.0, None),
     ),
     _metric(
         "parity_at_quantiles",

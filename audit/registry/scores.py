@@ -25,6 +25,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="To see whether the score orders people equally well in each group.",
         source="DeLong, DeLong, Clarke-Pearson 1988; binning bounds from the counts of ties within bins",
         example="Positives at .8 and .6, negatives at .7 and .2: 3 of 4 pairs in order, 0.75.",
+        between=(0.0, 1.0),
     ),
     Metric(
         name="calibration_in_the_large",
@@ -42,6 +43,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where the score is read as a probability.",
         source="Van Calster et al. 2019, section 'mean calibration'",
         example="Mean score 0.45, 40 % positive: +0.05.",
+        between=(-1.0, 1.0),
     ),
     Metric(
         name="expected_calibration_error",
@@ -60,6 +62,7 @@ METRICS: tuple[Metric, ...] = (
         source="Naeini, Cooper, Hauskrecht 2015, section 2",
         example="Two bins of 50 rows, off by .02 and .06: 0.04.",
         comparable=False,
+        between=(0.0, 1.0),
     ),
     Metric(
         name="brier",
@@ -77,6 +80,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="As one number for the quality of probabilities within a group.",
         source="Brier 1950",
         example="Scores .8 and .3 for labels 1 and 0: (.04 + .09) / 2 = 0.065.",
+        between=(0.0, 1.0),
     ),
     Metric(
         name="mean_score",
@@ -94,6 +98,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where scores are used as they are (prices, ranks, referrals), or labels are not there yet.",
         source="Kamishima et al. 2012, section 2; Raghavan et al. 2020 for scored hiring",
         example="Scores .2, .4 and .9: mean 0.5.",
+        between=(0.0, 1.0),
     ),
     Metric(
         name="calibration_slope",
@@ -128,6 +133,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where confident errors are dear.",
         source="Good 1952; binning bounds from each bin's least and greatest score",
         example="Scores .8 and .3 for labels 1 and 0: (−ln .8 − ln .7) / 2 = 0.29.",
+        between=(0.0, None),
     ),
     Metric(
         name="average_precision",
@@ -146,6 +152,7 @@ METRICS: tuple[Metric, ...] = (
         source="Davis and Goadrich 2006, section 2; without interpolation",
         example="Labels 1, 0, 1 from the highest score down: (1 + 2/3) / 2 = 0.83.",
         comparable=False,
+        between=(0.0, 1.0),
     ),
     Metric(
         name="balance_for_positive_class",
@@ -163,6 +170,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where people who turn out alike must have been scored alike.",
         source="Kleinberg, Mullainathan, Raghavan 2017; AIF360's generalized true positive rate",
         example="Positives at .9 and .6: 0.75.",
+        between=(0.0, 1.0),
     ),
     Metric(
         name="balance_for_negative_class",
@@ -180,6 +188,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="Where a high score for a negative does harm, as in referrals and detention.",
         source="Kleinberg, Mullainathan, Raghavan 2017; AIF360's generalized false positive rate",
         example="Negatives at .1, .2 and .6: 0.3.",
+        between=(0.0, 1.0),
     ),
     Metric(
         name="score_ks",
@@ -198,6 +207,7 @@ METRICS: tuple[Metric, ...] = (
         source="Smirnov 1939; binning bounds from the rows of one bin",
         example="Scores .2, .4 against .4, .6: 0.5.",
         comparable=False,
+        between=(0.0, 1.0),
     ),
     Metric(
         name="score_wasserstein",
@@ -216,6 +226,7 @@ METRICS: tuple[Metric, ...] = (
         source="Jiang et al. 2020, section 3; binning bounds from each bin's least and greatest score",
         example="Scores .2, .4 against .4, .6: 0.2.",
         comparable=False,
+        between=(0.0, None),
     ),
     Metric(
         name="abroca",
@@ -234,6 +245,7 @@ METRICS: tuple[Metric, ...] = (
         source="Gardner, Brooks, Baker 2019, section 3.2",
         example="A perfect curve against the diagonal: 0.5.",
         comparable=False,
+        between=(0.0, 1.0),
     ),
     Metric(
         name="scoring_rate",

@@ -241,10 +241,18 @@ def _coverage(case: Case, c: Coverage) -> CoverageRow:
     return CoverageRow(
         attribute=case.attribute(c.grouping),
         group=numbers.name(c.group),
-        prediction="" if c.prediction is None else str(c.prediction),
+        prediction=_prediction(case, c.prediction),
         rows=withheld if hidden else numbers.rows(c.rows),
         share=withheld if hidden else numbers.percent(c.labelled / c.rows if c.rows else None),
     )
+
+
+def _prediction(case: Case, prediction: int | None) -> str:
+    """As it is written: of several classes the class's name, else 0 or 1; nothing where there is none."""
+    if prediction is None:
+        return ""
+    classes = case.result.data.classes
+    return numbers.clean(classes[prediction]) if classes else str(prediction)
 
 
 def _blind_spots(case: Case) -> tuple[BlindSpot, ...]:

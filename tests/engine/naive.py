@@ -31,12 +31,13 @@ def counts(
 def rate(
     cells: dict[tuple[int | None, int | None], Fraction], metric: str
 ) -> tuple[Fraction, Fraction] | None:
-    """Numerator and denominator of a rate; None where labels exist only of the selected."""
+    """Numerator and denominator of a rate; None where labels exist only of the selected, or of the others."""
     known = {cell: n for cell, n in cells.items() if cell[1] is not None}
     tp, fn, fp, tn = (known.get(cell, Fraction(0)) for cell in ((1, 1), (1, 0), (0, 1), (0, 0)))
-    unlabelled = known.get((None, 0), Fraction(0))
-    if metric in ("true_positive_rate", "false_positive_rate", "accuracy") and unlabelled > 0 == fn + tn:
-        return None
+    for prediction, labelled in ((0, fn + tn), (1, tp + fp)):
+        unlabelled = known.get((None, prediction), Fraction(0))
+        if metric in ("true_positive_rate", "false_positive_rate", "accuracy") and unlabelled > 0 == labelled:
+            return None
     return {
         "selection_rate": (
             sum((n for (_, p), n in known.items() if p == 1), Fraction(0)),

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.engine.groups import MISSING, Floats, Groups
-from audit.engine.metrics.sample import Described, Mean, Rate, Sample, ShareOdds, no_buckets, reasons
+from audit.engine.metrics.sample import Described, Mean, Rate, S, Sample, ShareOdds, no_buckets, reasons
 from audit.engine.sampling import effective, scarcity
 from audit.registry import Mask, Metric, split_class
 
 Formula = Callable[[Any], Any]
 """A metric as a function of the shares TN, FP, FN, TP on the last axis; complex shares too."""
 SELECTIVE = "labels only where selected"
+TURNED_DOWN = "labels only where not selected"
 
 
 def mask_array(mask: Mask) -> Floats:
@@ -31,14 +32,14 @@ def rate(metric: Metric, groups: Groups) -> Rate:
     assert metric.numerator is not None
     assert metric.denominator is not None
     sample = _rate(metric, groups, mask_array(metric.numerator), mask_array(metric.denominator))
-    return sample.undefined_where(_selective(metric, groups), SELECTIVE)
+    return _where_labelled(metric, sample, groups)
 
 
 def measure(metric: Metric, groups: Groups) -> Sample:
     """The metric in each group.
 
     A rate that conditions on the label is undefined where labels were taken only of those
-    predicted positive: it would be 1 in every group.
+    predicted positive, or only of the others: it would be 1, or 0, in every group.
     """
     if metric.numerator is not None:
         return rate(metric, groups)
@@ -46,7 +47,7 @@ def measure(metric: Metric, groups: Groups) -> Sample:
     if name in _COUNTED:
         return _counted(name, groups)
     sample = smooth(groups, *_FORMULAS[name])
-    return sample.undefined_where(_selective(metric, groups), SELECTIVE)
+    return _where_labelled(metric, sample, groups)
 
 
 def _sum(table: Floats, mask: Floats) -> Floats:
@@ -187,16 +188,26 @@ def conditions_on_prediction(metric: Metric) -> int | None:
     return only
 
 
-def _selective(metric: Metric, groups: Groups) -> npt.NDArray[np.bool_]:
-    """Where a group has rows predicted negative, none of them has a label, and the metric needs it."""
-    if not {"label", "prediction"} <= set(metric.needs) or conditions_on_prediction(metric) == 1:
-        return np.zeros(len(groups), dtype=bool)
-    return without_labels(groups)
+def _where_labelled(metric: Metric, sample: S, groups: Groups) -> S:
+    if not {"label", "prediction"} <= set(metric.needs):
+        return sample
+    only = conditions_on_prediction(metric)
+    return labelled_on_both(sample, groups, (0, 1) if only is None else (only,))
 
 
-def without_labels(groups: Groups) -> npt.NDArray[np.bool_]:
-    """Where rows are predicted negative and none of them has a label."""
-    unlabelled: npt.NDArray[np.bool_] = (groups.n[:, MISSING, 0] > 0) & (
-        groups.n[:, :MISSING, 0].sum(axis=1) == 0
-    )
+def labelled_on_both(sample: S, groups: Groups, predictions: tuple[int, ...] = (0, 1)) -> S:
+    """Undefined where rows of one of the predictions are there and none of them has a label."""
+    for prediction, reason in ((0, SELECTIVE), (1, TURNED_DOWN)):
+        if prediction in predictions:
+            sample = sample.undefined_where(_without_labels(groups, prediction), reason)
+    return sample
+
+
+def _without_labels(groups: Groups, prediction: int) -> npt.NDArray[np.bool_]:
+    """By rows or, where there are weights, by them: rows of weight 0 are no labels to go by."""
+    tables = [groups.n] if groups.w is None else [groups.n, groups.w]
+    unlabelled: npt.NDArray[np.bool_] = np.zeros(len(groups), dtype=bool)
+    for table in tables:
+        known = table[:, :MISSING, prediction].sum(axis=1)
+        unlabelled |= (table[:, MISSING, prediction] > 0) & (known == 0)
     return unlabelled

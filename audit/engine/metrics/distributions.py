@@ -32,10 +32,14 @@ _ALONE = "a distance is between groups"
 
 @dataclass(frozen=True)
 class Distribution(Sample):
-    """Shares over K bins by group, (G, K), and where the bins lie; `value` is the distance from the rest."""
+    """Shares over K bins by group, (G, K), and where the bins lie; `value` is the distance from the rest.
+
+    `size` is effective rows, `mass` rows or the sum of their weights.
+    """
 
     parts: Floats
     size: Floats
+    mass: Floats
     at: Floats
     kind: str
 
@@ -48,8 +52,8 @@ class Distribution(Sample):
 
     def take(self, index: Index) -> Distribution:
         why = tuple(self.why[i] for i in index)
-        chosen = (self.value[index], self.n[index], why, self.parts[index], self.size[index])
-        return Distribution(*chosen, self.at, self.kind)
+        parts, size, mass = (part[index] for part in (self.parts, self.size, self.mass))
+        return Distribution(self.value[index], self.n[index], why, parts, size, mass, self.at, self.kind)
 
     def compared(self, reference: Distribution, share: Floats, comparison: str) -> Floats:
         found = [
@@ -108,7 +112,8 @@ def distribution(table: Table, kind: str, side: str) -> Distribution:
         "no row with a prediction" if not rows else _ALONE if not other else None
         for rows, other in zip(mine[2], theirs[2], strict=True)
     )
-    return Distribution(found, mine[2], why, mine[0], mine[1], at, kind)
+    mass = others[1].sum(axis=1) if side == "rest" else w.sum(axis=1)
+    return Distribution(found, mine[2], why, mine[0], mine[1], mass, at, kind)
 
 
 def _shares(n: Floats, w: Floats, w2: Floats) -> tuple[Floats, Floats, Floats]:

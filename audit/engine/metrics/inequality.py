@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.engine.groups import Floats, Groups
-from audit.engine.metrics.decisions import SELECTIVE, smooth, without_labels
+from audit.engine.metrics.decisions import labelled_on_both, smooth
 from audit.engine.metrics.sample import Described, Mean, Sample, reasons
 from audit.registry import Metric
 
@@ -47,7 +47,7 @@ def sample(metric: Metric, tables: Tables, grouping: tuple[str, ...], side: str)
     if metric.name == "theil_l":
         made = made.undefined_where(np.asarray((some & (worth == 0)).any(axis=1)), "somebody's benefit is 0")
     made = made.undefined_where(np.asarray((some & (worth < 0)).any(axis=1)), "a benefit is below 0")
-    return made.undefined_where(without_labels(chosen), SELECTIVE)
+    return labelled_on_both(made, chosen)
 
 
 def _shares(groups: Groups) -> Floats:

@@ -10,6 +10,7 @@ from audit.engine.aggregate import BUCKETS
 from audit.engine.counts import FIXED, Cells
 from audit.engine.groups import Floats, Index, place
 from audit.engine.metrics import distributions
+from audit.engine.metrics.decisions import SELECTIVE
 from audit.engine.metrics.sample import Flags, Mean, Sample, no_buckets, reasons
 from audit.registry import Metric
 
@@ -23,7 +24,8 @@ def sample(metric: Metric, tables: Tables, grouping: tuple[str, ...], side: str)
     if metric.name in distributions.DISTANCES:
         table = tables.cached(("predictions", grouping), lambda: _predictions(cells, grouping, classes))
         return distributions.distribution(table, distributions.DISTANCES[metric.name], side)
-    return _macro_f1(cells, grouping, classes, side)
+    made = _macro_f1(cells, grouping, classes, side)
+    return made.undefined_where(tables.unlabelled_class(grouping, side), SELECTIVE)
 
 
 def _predictions(cells: Cells, grouping: tuple[str, ...], classes: int) -> distributions.Table:

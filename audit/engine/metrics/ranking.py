@@ -32,6 +32,8 @@ class _Ratio:
     n: Floats
     """Rows, pairs or lists that it rests on."""
     reason: str
+    mixes: bool = False
+    """Whether everyone's value is the groups' by the second part."""
 
     def sample(self) -> Mean:
         """The value, and without each bucket; the jackknife over them is its only error."""
@@ -42,7 +44,8 @@ class _Ratio:
         value = np.where(np.isfinite(value), value, np.nan)
         occupied: Flags = np.logical_or.reduce([part > 0 for part in self.parts])
         se = np.where(np.isnan(value), np.nan, 0.0)
-        return Mean(value, self.n, reasons(np.isnan(value), self.reason), se, leave, occupied)
+        mass = whole[1] if self.mixes else None
+        return Mean(value, self.n, reasons(np.isnan(value), self.reason), se, leave, occupied, mass=mass)
 
 
 def sample(metric: Metric, tables: Tables, grouping: tuple[str, ...], side: str) -> Sample:
@@ -80,7 +83,7 @@ def _shares(name: str, tables: Tables, grouping: tuple[str, ...], *, rest: bool)
 
     rows = of("n").sum(axis=1)
     if name == "top_k_rate":
-        return _Ratio((of("top"), of("n")), np.divide, rows, "no candidate")
+        return _Ratio((of("top"), of("n")), np.divide, rows, "no candidate", mixes=True)
     if name == "top_k_share":
         return _Ratio((of("top"), everyone("top")), np.divide, rows, "no top place was held")
     if name == "skew_at_k":
@@ -89,11 +92,11 @@ def _shares(name: str, tables: Tables, grouping: tuple[str, ...], *, rest: bool)
             parts, lambda t, tt, n, nn: np.log(t / tt / (n / nn)), rows, "nobody of the group is in the top"
         )
     if name == "exposure":
-        return _Ratio((of("exposure"), of("n")), np.divide, rows, "no candidate")
+        return _Ratio((of("exposure"), of("n")), np.divide, rows, "no candidate", mixes=True)
     if name == "exposure_share":
         return _Ratio((of("exposure"), everyone("exposure")), np.divide, rows, "no exposure")
     due = (of("due"), of("relevance"))
-    return _Ratio(due, np.divide, of("relevant").sum(axis=1), "no relevance in the group")
+    return _Ratio(due, np.divide, of("relevant").sum(axis=1), "no relevance in the group", mixes=True)
 
 
 def _pairwise(tables: Tables, grouping: tuple[str, ...], groups: tuple[Group, ...], *, rest: bool) -> _Ratio:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from audit.engine.tables import Tables
 
 _NO_LABEL = "no row with label and prediction"
+_CONSTANT = "the labels do not vary"
+_ALL_BUT_CONSTANT = "the labels vary too little beside the largest label of all to be told from its rounding"
+_TOO_FINE = 1000
+"""A variance of labels under so many times what rounding makes of it is none."""
 _MEANS = {
     "mean_outcome": ("y1", "y2", "y3", "y4"),
     "mean_prediction": ("p1", "p2", "p3", "p4"),
@@ -73,6 +77,7 @@ def _mean(moments: Moments, name: str) -> SkewedMean:
         bend,
         0.5 if root else 1.0,
         _signed(moments, name),
+        mass=None if root else moments.sum(ONE, of_all=of_all),
     )
 
 
@@ -125,22 +130,22 @@ def _leave_out(moments: Moments, name: str, *, of_all: bool) -> tuple[Floats, Fl
 def _r2(moments: Moments) -> Mean:
     """1 − mean r² / variance of y, linearised: ψ = [r² − (A/B)(y − ȳ)²]/B."""
     n = moments.rows()
-    total, squared = moments.sum(ONE), moments.squares(ONE)
-    del squared
+    total = moments.sum(ONE)
+    noise = _rounding(moments)
     with np.errstate(invalid="ignore", divide="ignore"):
         inside = np.where(total > 0, total, np.nan)
         residual, mean = moments.sum("r2") / inside, moments.sum("y1") / inside
         around = moments.sum("y2") / inside - mean**2
-        constant = around <= 1e-14 * np.maximum(mean**2, moments.sum("y2") / inside)
-        around = np.where(constant, np.nan, around)
+        flat = (n < 2) | ~(around > _TOO_FINE * noise)
+        around = np.where(flat, np.nan, around)
         ratio = residual / around
         fourth = _around(moments, ("y4", "y3", "y2", "y1", ONE), mean)
         cross = moments.squares("y2r2") - 2 * mean * moments.squares("y1r2") + mean**2 * moments.squares("r2")
         spread = moments.squares("r4") - 2 * ratio * cross + ratio**2 * fourth
         se = np.sqrt(np.maximum(spread, 0.0) / (around * inside) ** 2 * n / np.maximum(n - 1, 1))
     why = tuple(
-        _NO_LABEL if not rows else "the labels do not vary" if flat else None
-        for rows, flat in zip(n, constant, strict=True)
+        _NO_LABEL if not rows else None if not lost else _CONSTANT if same else _ALL_BUT_CONSTANT
+        for rows, lost, same in zip(n, flat, _same_label(moments), strict=True)
     )
     leave, occupied = no_buckets(len(n)), np.zeros((len(n), 0), dtype=bool)
     if moments.buckets is not None:
@@ -152,6 +157,21 @@ def _r2(moments: Moments) -> Mean:
             leave = 1 - parts["r2"] / (parts["y2"] - parts["y1"] ** 2 / rows)
         occupied = moments.buckets[ONE] > 0
     return Mean(1 - ratio, n, why, np.where(n > 1, se, np.nan), leave, occupied)
+
+
+def _rounding(moments: Moments) -> Floats:
+    """The most by which the mean of the squared labels is off: half a unit a row, and the last bits."""
+    total = moments.sum(ONE)
+    unit = moments.units[("w_" if moments.weighted else "") + "y2"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inside = np.where(total > 0, total, np.nan)
+        found: Floats = moments.rows() * unit / 2 / inside + 1e-15 * moments.sum("y2") / inside
+    return found
+
+
+def _same_label(moments: Moments) -> Flags:
+    found: Flags = (moments.rows() < 2) | (moments.extremes["y_low"] == moments.extremes["y_high"])
+    return found
 
 
 def _around(moments: Moments, names: tuple[str, ...], mean: Floats) -> Floats:
@@ -188,4 +208,4 @@ def _actual_expected(moments: Moments) -> Odds:
         with np.errstate(invalid="ignore", divide="ignore"):
             leave = above / below
         occupied = moments.buckets[ONE] > 0
-    return Odds(value, n, why, np.where(n > 1, se, np.nan), leave, occupied)
+    return Odds(value, n, why, np.where(n > 1, se, np.nan), leave, occupied, mass=expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,9 +41,7 @@ class Sample:
 
     def take(self: S, index: Index) -> S:
         """The groups at these places, repeats allowed."""
-        return replace(
-            self, **{field.name: _taken(getattr(self, field.name), index) for field in fields(self)}
-        )
+        return replace(self, **{part.name: _taken(getattr(self, part.name), index) for part in fields(self)})
 
     def undefined_where(self: S, flags: Flags, reason: str) -> S:
         """The value taken away where flagged; nothing is left there to test."""
@@ -188,11 +186,16 @@ class Rate(Sample):
 
 @dataclass(frozen=True)
 class Mean(Sample):
-    """A value with a standard error; `leave_out` the value without each cluster bucket, if clustered."""
+    """A value with a standard error; `leave_out` the value without each cluster bucket, if clustered.
+
+    `mass` is what the value is a mean over, so that everyone's value is the mixture of a group's and
+    the rest's by it; None where it is no such mean.
+    """
 
     se: Floats
     leave_out: Floats
     occupied: Flags
+    mass: Floats | None = field(default=None, kw_only=True)
 
     def _gone(self, flags: Flags) -> dict[str, Any]:
         return {"se": np.where(flags, np.nan, self.se)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from scipy import special
@@ -37,7 +39,7 @@ def log_loss(scored: Scored) -> Mean:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (w * loss).sum(axis=(1, 2)) / np.where(total > 0, total, np.nan)
         variance = (w2 * (loss - mean[:, None, None]) ** 2).sum(axis=(1, 2)) / total**2
-    made = _mean(scored, mean, variance, total == 0, "no row with label and score")
+    made = replace(_mean(scored, mean, variance, total == 0, "no row with label and score"), mass=total)
     return made.undefined_where(infinite, "a score of 0 or 1 was wrong, and its loss has no bound")
 
 

@@ -55,7 +55,7 @@ def _mean_score(scored: Scored, labels: list[int]) -> Mean:
         POSITIVE: "no row with positive label and score",
     }
     reason = "no row with a score" if len(labels) > 1 else which[labels[0]]
-    return _mean(mean, variance, rows, reason)
+    return _mean(mean, variance, rows, total, reason)
 
 
 def _calibration(scored: Scored) -> Mean:
@@ -68,7 +68,7 @@ def _calibration(scored: Scored) -> Mean:
         squares = scored.ss2[:, _LABELLED].sum(axis=1) - 2 * scored.s2[:, POSITIVE] + w2[:, POSITIVE]
         sums = scored.s2[:, _LABELLED].sum(axis=1) - w2[:, POSITIVE]
         variance = (squares - 2 * mean * sums + mean**2 * w2.sum(axis=1) + _unseen(scored)) / total**2
-    return _mean(mean, variance, _rows(scored))
+    return _mean(mean, variance, _rows(scored), total)
 
 
 def _unseen(scored: Scored) -> Floats:
@@ -91,15 +91,17 @@ def _brier(scored: Scored) -> Mean:
         loss = np.stack([middle[..., NEGATIVE] ** 2, (1 - middle[..., POSITIVE]) ** 2], axis=-1)
         spread = scored.w2[:, :, _LABELLED] * (loss - mean[:, None, None]) ** 2
         variance = (spread.sum(axis=(1, 2)) + _unseen(scored)) / total**2
-    return _mean(mean, variance, _rows(scored))
+    return _mean(mean, variance, _rows(scored), total)
 
 
-def _mean(mean: Floats, variance: Floats, n: Floats, reason: str = "no row with label and score") -> Mean:
+def _mean(
+    mean: Floats, variance: Floats, n: Floats, mass: Floats, reason: str = "no row with label and score"
+) -> Mean:
     with np.errstate(invalid="ignore", divide="ignore"):
         se = np.sqrt(np.maximum(variance, 0.0) * n / np.maximum(n - 1, 1))
     se = np.where(n > 1, se, np.nan)
     why = reasons(np.isnan(mean), reason)
-    return Mean(mean, n, why, se, no_buckets(len(n)), np.zeros((len(n), 0), dtype=bool))
+    return Mean(mean, n, why, se, no_buckets(len(n)), np.zeros((len(n), 0), dtype=bool), mass=mass)
 
 
 def _ece(scored: Scored) -> Distance:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.engine.groups import Floats, Groups
-from audit.engine.metrics.decisions import SELECTIVE, smooth, without_labels
+from audit.engine.metrics.decisions import labelled_on_both, smooth
 from audit.engine.metrics.sample import Mean, Sample
 from audit.registry import Metric
 
@@ -35,8 +35,9 @@ def _expected(groups: Groups, worth: Floats) -> Mean:
         return (shares * worth).sum(axis=-1)
 
     made = smooth(groups, formula, Mean, "no row with label and prediction")
-    made = replace(made, n=groups.n[:, :2, :2].sum(axis=(1, 2)))
-    return made.undefined_where(without_labels(groups), SELECTIVE)
+    held = groups.n if groups.w is None else groups.w
+    made = replace(made, n=groups.n[:, :2, :2].sum(axis=(1, 2)), mass=held[:, :2, :2].sum(axis=(1, 2)))
+    return labelled_on_both(made, groups)
 
 
 def _harm(groups: Groups, worth: Floats, *, adverse: bool) -> Mean:
@@ -50,5 +51,6 @@ def _harm(groups: Groups, worth: Floats, *, adverse: bool) -> Mean:
         return (part * regret).sum(axis=-1) / part.sum(axis=-1)
 
     made = smooth(groups, formula, Mean, "no labelled row with the unfavourable decision")
-    made = replace(made, n=groups.n[:, :2, 1 if adverse else 0].sum(axis=1))
-    return made if adverse else made.undefined_where(without_labels(groups), SELECTIVE)
+    held, place = groups.n if groups.w is None else groups.w, 1 if adverse else 0
+    made = replace(made, n=groups.n[:, :2, place].sum(axis=1), mass=held[:, :2, place].sum(axis=1))
+    return labelled_on_both(made, groups, (place,))

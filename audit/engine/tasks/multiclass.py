@@ -98,12 +98,12 @@ def one_against_rest(cells: Cells, place: int | None) -> Cells:
 
 
 def right_or_wrong(cells: Cells) -> Cells:
-    """The cells with label 1 where there is one, and prediction 1 where it is the label."""
+    """The cells with label 1 where there is one, and prediction 1 or 0 where it is the label or is not."""
     label, prediction = cells.keys["label"], cells.keys["prediction"]
     right = (label == prediction).astype(np.int64)
     keys = {
         "label": np.where(label < 0, _MISSING, 1),
-        "prediction": np.where(prediction < 0, _MISSING, right),
+        "prediction": np.where((prediction < 0) | (label < 0), _MISSING, right),
     }
     return replace(cells, keys={**cells.keys, **keys})
 

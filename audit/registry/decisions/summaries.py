@@ -56,6 +56,7 @@ METRICS: tuple[Metric, ...] = (
         use_when="To compare how well predictions follow labels across groups of unlike base rates.",
         source="Matthews 1975",
         example=f"{TREE} 0.54.",
+        between=(-1.0, 1.0),
     ),
     Metric(
         name="fn_fp_ratio",
