@@ -77,12 +77,15 @@ def common_block(metric: str, context: Context) -> str | None:
     """What keeps every comparison of the metric from passing."""
     clusters = context.tables.counts.clusters
     if clusters is not None and clusters < sampling.LEAST_CLUSTERS:
-        return f"{clusters} clusters, under {sampling.LEAST_CLUSTERS}"
+        what = "queries" if context.tables.counts.task == "ranking" else "clusters"
+        return f"only {clusters} {what}, under {sampling.LEAST_CLUSTERS}"
     entry = metric_named(metric)
     if clusters is not None and (metric in _UNCLUSTERED or entry.interval == "distance"):
         return "rows are clustered, and this metric's interval takes them as independent"
     if "label" in entry.needs and conditions_on_prediction(entry) is None:
         return context.tables.uneven_labels
+    if "relevance" in entry.needs:
+        return context.tables.uneven_relevance
     return None
 
 

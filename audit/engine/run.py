@@ -253,6 +253,8 @@ def _warnings(spec: AuditSpec, counts: Counts, tables: Tables, rules: tuple[Rule
     found = list(counts.notes)
     if tables.uneven_labels:
         found.append(f"{tables.uneven_labels}: metrics that need labels cannot pass")
+    if tables.uneven_relevance:
+        found.append(f"{tables.uneven_relevance}: metrics that need relevance cannot pass")
     if spec.system.outcome == "adverse" and any(rule.metric == _FLIPPED for rule in rules):
         found.append(
             "four-fifths compares the shares not predicted positive, which is the favourable outcome"

@@ -100,7 +100,8 @@ def load_text(
     `name` is the place in the connection that the rows are loaded to.
     """
     names, separator, notes = _columns(paths, separator)
-    whole = every_column or _open_ended(spec)
+    # Of a file that lacks a column all are loaded, for the error to list what there is.
+    whole = every_column or _open_ended(spec) or not _needed(spec) <= set(names)
     wanted = names if whole else [name for name in names if name in _needed(spec)]
     types = _types(spec, names)
     files = "[" + ", ".join(_literal(str(path)) for path in paths) + "]"
@@ -128,9 +129,18 @@ def load_text(
         raise DataError(
             f"{len(lines)} of {read} lines cannot be read (the first: {shown})",
             where=paths[0].name,
-            hint="A line has too few or too many fields, or text where a number is needed. Mend them.",
+            hint=_why_unreadable(connection, name),
         )
     return TextTable(table, len(lines), tuple(lines[:LINES_KEPT]), notes)
+
+
+def _why_unreadable(connection: Any, name: str) -> str:
+    """What to mend: the columns that hold text where a number is needed, or the lines themselves."""
+    asked = f"SELECT DISTINCT column_name FROM {name}_errors WHERE error_type = 'CAST' ORDER BY 1"
+    columns = [repr(row[0]) for row in connection.raw_sql(asked).fetchall() if row[0]]
+    if not columns:
+        return "A line has too few or too many fields. Mend them."
+    return f"Text where a number is needed, in {', '.join(columns)}: mend it, or name another column."
 
 
 def _types(spec: AuditSpec, names: list[str]) -> dict[str, str]:

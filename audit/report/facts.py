@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from audit.engine.findings import DECIDING, adjusted_p
-from audit.engine.wording import bound_words
+from audit.engine.wording import bound_words, number
 from audit.report import numbers, words
 from audit.report.suppress import Withheld, withheld
 from audit.result import AuditResult, Comparison, Estimate, Finding, Group, Rule, Verdict
@@ -227,8 +227,7 @@ def _side(value: float | None, parity: float) -> str:
 def _limit(bound: float | None, *, in_points: bool) -> str | None:
     if bound is None:
         return None
-    text = f"{round(100 * bound if in_points else bound, 6):g}"
-    return text.replace("-", numbers.MINUS)
+    return number(100 * bound if in_points else bound).replace("-", numbers.MINUS)
 
 
 def _points(value: float | None, places: int) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audit.registry import COMPARISONS, Alias, Metric, aliases, metrics, tasks_of, with_class
+from audit.registry import COMPARISONS, Alias, Metric, aliases, metrics, split_class, tasks_of, with_class
 from audit.result import Rule, Waiver
 from audit.spec.bands import Band, band
 from audit.spec.model import Document, RuleSpec
@@ -71,6 +71,11 @@ def _asked(spec: RuleSpec, path: PathKey, problems: Problems) -> _Asked | None:
     known: dict[str, Metric | Alias] = {**metrics(), **aliases()}
     entry = known.get(spec.metric)
     if entry is None:
+        base, of_class = split_class(spec.metric)
+        if of_class is not None and base in known:
+            hint = f"Of one class, write metric: {base} and class: {of_class}."
+            problems.add((*path, "metric"), f"`metric`: no metric is called {quoted(spec.metric)}", hint)
+            return None
         near = near_hint(spec.metric, known)
         every = "`harm-audit metrics` lists all."
         hint = f"{near} {every}" if near else every
