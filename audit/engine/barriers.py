@@ -78,12 +78,13 @@ def common_block(metric: str, context: Context) -> str | None:
     """What keeps every comparison of the metric from passing."""
     clusters = context.tables.counts.clusters
     if clusters is not None and clusters < sampling.LEAST_CLUSTERS:
-        return f"{clusters} clusters, under {sampling.LEAST_CLUSTERS}"
+        what = "queries" if context.tables.counts.task == "ranking" else "clusters"
+        return f"only {clusters} {what}, under {sampling.LEAST_CLUSTERS}"
     entry = metric_named(metric)
     if takes_rows_as_independent(metric, context):
         return "rows are clustered, and this metric's test takes them as independent"
     if "label" not in entry.needs:
-        return None
+        return context.tables.uneven_relevance if "relevance" in entry.needs else None
     only = conditions_on_prediction(entry)
     if only is None:
         return context.tables.uneven_labels

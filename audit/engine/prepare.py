@@ -316,6 +316,13 @@ def _check_decisions(spec: AuditSpec, found: dict[str, int]) -> None:
             hint="Write one row a decision under the header.",
         )
     columns = spec.data.columns
+    if spec.data.task_named == "multiclass" and max(found.get("p", 0), found.get("y", 0)) > MAX_DECISIONS:
+        key, role = ("p", "prediction") if found.get("p", 0) > MAX_DECISIONS else ("y", "label")
+        raise DataError(
+            f"{role} {getattr(columns, role)!r} has {found[key]} classes; at most {MAX_DECISIONS} do",
+            where=f"data.columns.{role}",
+            hint="Put rare classes together in the data, or write task: regression for numbers.",
+        )
     if columns.prediction and found["p"] > MAX_DECISIONS:
         raise DataError(
             f"prediction {columns.prediction!r} has {found['p']} distinct values in {found['rows']} rows",

@@ -13,7 +13,7 @@ import numpy as np
 
 from audit.engine import scored as score_tables
 from audit.engine.counts import Cells, Counts
-from audit.engine.groups import MISSING, Floats, Groups, Index, place, tabulate
+from audit.engine.groups import MISSING, Floats, Groups, Index, exact_sum, place, tabulate
 from audit.engine.metrics import decisions, score_distances, scores
 from audit.engine.metrics.sample import LEAST_ROWS, Flags, Mean, Rate, Sample
 from audit.engine.scored import Scored, by_tenth, tabulate_scores
@@ -270,17 +270,43 @@ class Tables:
         """As `uneven_labels`, over these predictions alone, which `words` names."""
         if "label" not in self.roles:
             return None
+
+        def count(grouping: tuple[str, ...]) -> tuple[Floats, Floats]:
+            rows, known = self.labelled(grouping)
+            return rows[:, predictions], known[:, predictions]
+
+        return self._uneven("label", f"{{}} and {words}", count)
+
+    @cached_property
+    def uneven_relevance(self) -> str | None:
+        """Why relevance is too unevenly known for a pass, or None."""
+        if "relevance" not in self.roles:
+            return None
+        return self._uneven("relevance", "{}", self._relevant)
+
+    def _relevant(self, grouping: tuple[str, ...]) -> tuple[Floats, Floats]:
+        cells = self.cells(grouping)
+        index, groups = place(cells, grouping)
+        rows, known = (
+            exact_sum(cells.sums[name], index, len(groups)).astype(np.float64)[:, None]
+            for name in ("n", "relevant")
+        )
+        return rows, known
+
+    def _uneven(
+        self, what: str, over: str, count: Callable[[tuple[str, ...]], tuple[Floats, Floats]]
+    ) -> str | None:
         worst: tuple[float, str] = (0.0, "")
         for grouping in (grouping for grouping in self.groupings if len(grouping) == 1):
-            rows, labelled = self.labelled(grouping)
+            rows, known = count(grouping)
             with np.errstate(invalid="ignore", divide="ignore"):
-                share = np.where(rows >= LEAST_ROWS, labelled / rows, np.nan)[:, predictions]
+                share = np.where(rows >= LEAST_ROWS, known / rows, np.nan)
             if np.all(np.isnan(share)):
                 continue
             low, high = float(np.nanmin(share)), float(np.nanmax(share))
             if high - low > worst[0]:
-                text = f"label coverage runs from {low:.0%} to {high:.0%} over {grouping[0]} and {words}"
-                worst = (high - low, text)
+                words = f"{what} coverage runs from {low:.0%} to {high:.0%} over {over.format(grouping[0])}"
+                worst = (high - low, words)
         return worst[1] if worst[0] > COVERAGE_GAP else None
 
 

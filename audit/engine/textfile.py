@@ -150,7 +150,7 @@ def load_text(
         raise DataError(
             f"{len(lines)} of {read} lines cannot be read (the first: {shown})",
             where=paths[0].name,
-            hint="A line has too few or too many fields, or text where a number is needed. Mend them.",
+            hint=_why_unreadable(connection, name),
         )
     if read + len(paths) != lines_in_files.number:
         check_swallowed(connection, form)
@@ -178,6 +178,15 @@ def _rejected(connection: Any, name: str, paths: tuple[Path, ...]) -> list[int]:
                 hint='Close it, or double a quote that belongs to the text: "".',
             )
     return [line for line, _ in sorted({(int(line), file_id) for line, file_id, _, _ in found})]
+
+
+def _why_unreadable(connection: Any, name: str) -> str:
+    """What to mend: the columns that hold text where a number is needed, or the lines themselves."""
+    asked = f"SELECT DISTINCT column_name FROM {name}_errors WHERE error_type = 'CAST' ORDER BY 1"
+    columns = [repr(row[0]) for row in connection.raw_sql(asked).fetchall() if row[0]]
+    if not columns:
+        return "A line has too few or too many fields. Mend them."
+    return f"Text where a number is needed, in {', '.join(columns)}: mend it, or name another column."
 
 
 def _types(spec: AuditSpec, names: list[str]) -> dict[str, str]:

@@ -16,6 +16,8 @@ def warnings_of(spec: AuditSpec, counts: Counts, tables: Tables, rules: tuple[Ru
     found += _doubtful(spec, counts, tables)
     if tables.uneven_labels:
         found.append(f"{tables.uneven_labels}: metrics that need labels cannot pass")
+    if tables.uneven_relevance:
+        found.append(f"{tables.uneven_relevance}: metrics that need relevance cannot pass")
     if spec.system.outcome == "adverse" and any(rule.metric == _FLIPPED for rule in rules):
         found.append(
             "four-fifths compares the shares not predicted positive, which is the favourable outcome"

@@ -83,7 +83,8 @@ def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
         floor, roof = min(fixed) / _REACH["log"], max(fixed) * _REACH["log"]
     else:
         fixed = fixed or [0.0]
-        reach = max(_REACH["linear"], max(fixed) - min(fixed) if _beyond_shares(fixed) else 0.0)
+        far = max(max(fixed) - min(fixed), _usual_width(rows)) if _beyond_shares(fixed) else 0.0
+        reach = max(_REACH["linear"], far)
         floor, roof = min(fixed) - reach, max(fixed) + reach
     if axis.whole:
         floor, roof = -math.inf, math.inf
@@ -94,6 +95,14 @@ def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
         return low / room, high * room
     room = max(0.06 * (high - low), 0.005)
     return low - room, high + room
+
+
+def _usual_width(rows: list[Row]) -> float:
+    """The width of the middle interval: of a unit unknown, what a plot should have room for."""
+    widths = sorted(
+        high - low for low, high in (r.thin for r in rows) if low is not None and high is not None
+    )
+    return widths[len(widths) // 2] if widths else 0.0
 
 
 def _beyond_shares(values: list[float]) -> bool:

@@ -11,6 +11,8 @@ from audit.result import Group
 NAME_LIMIT = 200
 """Characters of a value that a page shows; the rest is in audit.json."""
 
+WIDE = 20.0
+"""An interval as wide as this justifies no decimals."""
 MINUS, NARROW = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 _REPLACED = frozenset("\u2028\u2029\u200e\u200f\ufffe\uffff") | {
     chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -44,11 +46,13 @@ def name(group: Group) -> str:
 def decimals(low: float | None, high: float | None, *, least: int = 2, most: int = 4) -> int:
     """Decimal places at which a figure's last digit is about a tenth of its interval's width.
 
-    >>> decimals(0.68, 0.78), decimals(0.731, 0.742), decimals(None, None)
-    (2, 3, 3)
+    >>> decimals(0.68, 0.78), decimals(0.731, 0.742), decimals(None, None), decimals(688.7, 1551.6)
+    (2, 3, 3, 0)
     """
     if low is None or high is None or not high > low:
         return least + 1
+    if high - low >= WIDE:
+        return 0
     return min(most, max(least, round(-math.log10((high - low) / 10))))
 
 

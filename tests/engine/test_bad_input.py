@@ -330,3 +330,39 @@ def test_one_row() -> None:
     result = run(selected(a=(1, 1)), {"prediction": "p"}, PARITY)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert estimate(result, "selection_rate").value == 1
+
+
+def test_what_a_text_file_lacks_is_told_from_all_its_columns(tmp_path: Path) -> None:
+    """Only the columns that are needed are loaded, but the nearest name is that of another."""
+    (tmp_path / "rows.csv").write_text("sex,approved,other\na,1,x\nb,0,y\n")
+    for columns, attribute, near in (
+        ({"prediction": "aproved"}, "sex", "Did you mean approved?"),
+        ({"prediction": "approved"}, "sx", "Did you mean sex?"),
+    ):
+        made = spec(columns, attributes={attribute: {}}, base=tmp_path, source="rows.csv")
+        with pytest.raises(UsageError, match="there are: sex, approved, other") as caught:
+            audited(made)
+        assert caught.value.hint == near
+
+
+def test_text_where_a_number_is_needed_is_told_by_its_column(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("g,s\n" + "a,high\nb,low\n" * 20)
+    made = spec({"score": "s"}, base=tmp_path, source="rows.csv", threshold=0.5)
+    with pytest.raises(DataError, match="40 of 40 lines cannot be read") as caught:
+        audited(made)
+    assert "Text where a number is needed, in 's'" in str(caught.value.hint)
+
+
+def test_more_classes_than_are_told_apart_are_no_score() -> None:
+    frame = pd.DataFrame({"g": ["a", "b"] * 101, "y": [f"c{n}" for n in range(101)] * 2})
+    made = spec({"label": "y", "prediction": "p"}, task="multiclass")
+    with pytest.raises(DataError, match="has 101 classes; at most 100") as caught:
+        audited(made, frame.assign(p=frame.y))
+    assert "Put rare classes together" in str(caught.value.hint)
+
+
+def test_a_class_in_brackets_is_told_how_it_is_written() -> None:
+    rule = {"metric": "true_positive_rate[gold]", "comparison": "worst_group", "at_least": 0.5}
+    with pytest.raises(SpecError) as caught:
+        spec(BOTH, rule, task="multiclass")
+    assert caught.value.hint == "Of one class, write metric: true_positive_rate and class: gold."

@@ -137,7 +137,7 @@ BAD: dict[str, tuple[dict[str, Any], type[AuditError], str]] = {
     "an infinite rank": ({"rank": [1, 2, 3, np.inf]}, DataError, "infinite"),
     "negative relevance": ({"rel": [1, -1, 0, 0]}, DataError, "relevance that is negative"),
     "text as rank": ({"rank": ["x", "y", "z", "w"]}, DataError, "numbers are needed"),
-    "a row without a query": ({"q": ["1", "1", None, "1"]}, DataError, "no cluster id"),
+    "a row without a query": ({"q": ["1", "1", None, "1"]}, DataError, "1 rows have no query"),
 }
 
 
@@ -183,7 +183,7 @@ def test_one_group_one_query_and_one_row_are_no_pass() -> None:
     assert single.verdict.value == "inconclusive"
     few = run(lists(20))
     assert few.verdict.value != "pass"
-    assert any("20 clusters" in finding.why for finding in few.findings)
+    assert any("20 queries" in finding.why for finding in few.findings)
 
 
 def test_without_relevance_what_needs_it_is_not_measured() -> None:
@@ -248,3 +248,16 @@ def test_dependence_within_queries_is_allowed_for() -> None:
     assert found.high is not None
     half = 2.0 * math.sqrt(found.value * (1 - found.value) / 60)
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.15)
+
+
+def test_relevance_that_is_known_of_some_groups_alone_blocks_a_pass() -> None:
+    frame = lists(400, gap=0.0)
+    hidden = (frame.g == "b") & (np.arange(len(frame)) % 4 > 0)
+    rules = [
+        {"metric": name, "comparison": "ratio", "at_least": 0.5}
+        for name in ("exposure_per_relevance", "exposure")
+    ]
+    whole, part = (run(each, rules=rules) for each in (frame, frame.assign(rel=frame.rel.where(~hidden))))
+    assert [rule.verdict.value for rule in whole.rules] == ["pass", "pass"]
+    assert [rule.verdict.value for rule in part.rules] == ["inconclusive", "pass"]
+    assert "relevance coverage runs from" in part.rules[0].why

@@ -167,6 +167,12 @@ def _checked(spec: AuditSpec, plan_: Plan, placed: ir.Table) -> tuple[str, ...]:
     with reading("data.columns"):
         row = aggregate.one_row(used.aggregate(**asked))
     ordering = columns.rank or columns.score
+    if row["lost"]:
+        raise DataError(
+            f"{row['lost']:,} rows have no query",
+            where="data.columns.query",
+            hint="Give each row the id of its list, or filter those rows.",
+        )
     if row["infinite"]:
         raise DataError(
             f"column {ordering!r} holds infinite numbers", where="data.columns", hint="Mend or filter them."
