@@ -130,9 +130,6 @@ class Decoder:
             )
             if note not in self.notes:
                 self.notes.append(note)
-        if role == "prediction" and len(seen) == 1:
-            note = f"every prediction is {shown}: all are decided alike, so no difference can be seen"
-            self.notes += [] if note in self.notes else [note]
         self.positive[role] = named
 
     def _check_threshold(self, seen: set[str]) -> None:

@@ -23,7 +23,7 @@ class OddsDifference(Tails):
 
     >>> low, high = OddsDifference(10, 40, 1000, 4000).interval(0.1)
     >>> round(float(low), 3), round(float(high), 3)
-    (-0.165, 0.251)
+    (-0.169, 0.299)
     """
 
     def __init__(

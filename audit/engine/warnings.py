@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from audit.engine.counts import Counts
 from audit.engine.tables import Tables, rows_of
 from audit.result import Rule
@@ -36,6 +38,13 @@ def _doubtful(spec: AuditSpec, counts: Counts, tables: Tables) -> list[str]:
         if unknown:
             named = ", ".join(repr(value) for value in dict.fromkeys(unknown))
             found.append(f"data.attributes.{name}.map gives names that no row has: {named}")
+    decided = {int(key) for cells in counts.cells for key in np.unique(cells.keys["prediction"]) if key >= 0}
+    positive = dict(counts.positive).get("prediction")
+    if positive is not None and len(decided) == 1:
+        which = "every" if decided == {1} else "no"
+        found.append(
+            f"{which} prediction is {positive!r}: all are decided alike, so no difference can be seen"
+        )
     threshold = spec.data.threshold
     if threshold is not None and 0 < threshold < 1 and not tables.unit_scores:
         found.append(

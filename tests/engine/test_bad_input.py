@@ -365,4 +365,4 @@ def test_a_class_in_brackets_is_told_how_it_is_written() -> None:
     rule = {"metric": "true_positive_rate[gold]", "comparison": "worst_group", "at_least": 0.5}
     with pytest.raises(SpecError) as caught:
         spec(BOTH, rule, task="multiclass")
-    assert caught.value.hint == "Of one class, write metric: true_positive_rate and class: gold."
+    assert caught.value.hint == "Write metric: true_positive_rate, class: gold."

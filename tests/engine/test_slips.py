@@ -280,4 +280,4 @@ def test_classes_are_written_in_one_way(value: str, words: str) -> None:
 
 def test_decisions_that_are_all_alike_are_told() -> None:
     told = judged(random_rows(3, 400).assign(p=0)).data.warnings
-    assert any("every prediction is '0'" in note for note in told)
+    assert any("no prediction is '1'" in note for note in told)

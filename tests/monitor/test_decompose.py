@@ -72,8 +72,8 @@ def test_the_change_of_a_gap_is_the_difference_of_changes():
 def test_of_a_difference_it_is_the_gap_that_is_split():
     def cells(good, group):
         return [
-            Cell(("sex", "age"), (group, "old"), None, 1, good),
-            Cell(("sex", "age"), (group, "old"), None, 0, 100 - good),
+            Cell(("sex", "age"), (group, "old"), (), None, 1, good),
+            Cell(("sex", "age"), (group, "old"), (), None, 0, 100 - good),
         ]
 
     audited = [*cells(40, "F"), *cells(40, "M")]

@@ -74,7 +74,7 @@ def test_a_regression_shows_errors_and_the_spread_of_predictions() -> None:
         shown = next(
             r for r in figures[2].rows if (r.group == clean(spread.group[0]) if spread.group else r.whole)
         )
-        low, quarter, median, upper, high = (f"{value:.2f}" for value in spread.quantiles)
+        low, quarter, median, upper, high = (f"{value:.0f}" for value in spread.quantiles)
         assert [cell.value for cell in shown.cells] == [median, f"{quarter} to {upper}", f"{low} to {high}"]
     page = html_of(result)
     assert page.count("<summary>Numbers of this plot</summary>") == len(rules) + len(figures)
