@@ -79,8 +79,10 @@ def metrics() -> str:
     parts += [f"- `{name}`: {meaning}\n" for name, meaning in registry.TASKS.items()]
     entries = list(registry.metrics().values())
     for family in dict.fromkeys(entry.family for entry in entries):
-        tasks = registry.family_tasks(next(entry for entry in entries if entry.family == family))
-        parts.append(f"\n## The {family} family\n\nFor the tasks {', '.join(tasks)}.\n")
+        first = next(entry for entry in entries if entry.family == family)
+        tasks = registry.family_tasks(first)
+        whose = f"For the tasks {', '.join(tasks)}" if tasks else f"By `{registry.measured_by(first)}`"
+        parts.append(f"\n## The {family} family\n\n{whose}.\n")
         parts += [_entry(entry, _METRIC) for entry in entries if entry.family == family]
     parts.append(_oracles())
     parts.append("\n## Named comparisons\n")

@@ -94,7 +94,7 @@ def _against_everyone(place: _Place, index: Index, mine: Sample) -> Entry:
     everyone = place.context.tables.sample(place.metric, ()).take(np.zeros(len(index), dtype=np.int64))
     entry = _compared(place, index, mine, everyone, "overall", evidence=_untestable(len(index)))
     reason = f"{place.metric} has no test against everyone, who hold the group too: use reference: rest"
-    return replace(entry, blocked=tuple(block or reason for block in entry.blocked))
+    return replace(entry, blocked=tuple(why or reason for why in entry.why))
 
 
 def _compared(
