@@ -29,13 +29,6 @@ MARGIN = 2
 """What click leaves free at the right of a terminal."""
 
 
-_OF_COMMANDS = {
-    "data": "Of a table before training, by `harm-audit data`",
-    "individuals": "Of people beside those most like them, by `harm-audit individuals`",
-}
-"""Families that no audit's rule names: which command measures them."""
-
-
 def commands() -> str:
     """Each command with its help, in the order of the names."""
     parts = [
@@ -87,9 +80,10 @@ def metrics() -> str:
     parts += [f"- `{name}`: {meaning}\n" for name, meaning in registry.TASKS.items()]
     entries = list(registry.metrics().values())
     for family in dict.fromkeys(entry.family for entry in entries):
-        tasks = registry.family_tasks(next(entry for entry in entries if entry.family == family))
-        fits = f"For the tasks {', '.join(tasks)}" if tasks else _OF_COMMANDS[family]
-        parts.append(f"\n## The {family} family\n\n{fits}.\n")
+        first = next(entry for entry in entries if entry.family == family)
+        tasks = registry.family_tasks(first)
+        whose = f"For the tasks {', '.join(tasks)}" if tasks else f"By `{registry.measured_by(first)}`"
+        parts.append(f"\n## The {family} family\n\n{whose}.\n")
         parts += [_entry(entry, _METRIC) for entry in entries if entry.family == family]
     parts.append(_oracles())
     parts.append("\n## Named comparisons\n")

@@ -16,6 +16,7 @@ SHOWN = (
     "metrics",
     "comparisons",
     "needs",
+    "measured_by",
     "denominator_words",
     "unit",
     "parity",
@@ -39,7 +40,8 @@ def command(name: str, as_json: bool) -> int:
     Example:
       harm-audit explain true_positive_rate
     """
-    entry = asdict(registry.lookup(name))
+    found = registry.lookup(name)
+    entry = {**asdict(found), "measured_by": registry.measured_by(found)}
     for mask in ("numerator", "denominator"):
         entry.pop(mask, None)
     if as_json:

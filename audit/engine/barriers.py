@@ -17,6 +17,7 @@ from audit.engine.tables import Tables
 from audit.registry import metric_named
 from audit.result import Policy, Rule
 
+_HEAVY = "a few rows carry its spread, so that its interval cannot be relied on"
 _UNCLUSTERED = ("auc", "calibration_slope", "log_loss")
 """Metrics of the score's bins, of which clusters keep none."""
 
@@ -54,6 +55,8 @@ def blocks(
     blocked: list[str | None] = [why or common for why in mine.why]
     for index in np.flatnonzero(mine.too_thin).tolist():
         blocked[index] = blocked[index] or "under ten weighted rows in numerator or complement"
+    for index in np.flatnonzero(mine.too_heavy).tolist():
+        blocked[index] = blocked[index] or _HEAVY
     if reference is not None:
         for index, reason in _reference_blocks(reference, floor, words):
             blocked[index] = blocked[index] or reason
@@ -72,6 +75,8 @@ def _reference_blocks(reference: Sample, floor: int, words: str) -> Iterator[tup
         yield index, f"the reference has {rows[index]:,.0f} {words}, under min_group {floor}"
     for index in np.flatnonzero(reference.too_thin).tolist():
         yield index, "the reference has under ten weighted rows in numerator or complement"
+    for index in np.flatnonzero(reference.too_heavy).tolist():
+        yield index, f"in the reference: {_HEAVY}"
 
 
 def common_block(metric: str, context: Context) -> str | None:

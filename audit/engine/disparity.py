@@ -108,7 +108,7 @@ def _against_everyone(place: _Place, index: Index, mine: Sample) -> Entry:
     entry = _compared(
         place, index, mine, _everyone(place, index), "overall", evidence=_untestable(len(index))
     )
-    return replace(entry, blocked=tuple(block or _NO_MIX for block in entry.blocked))
+    return replace(entry, blocked=tuple(why or _NO_MIX for why in entry.why))
 
 
 _NO_MIX = "not a mean over rows, so that no test against overall is known; name rest"

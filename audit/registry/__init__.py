@@ -142,6 +142,18 @@ def family_tasks(metric: Metric) -> tuple[str, ...]:
     return _tasks()[split_class(metric.name)[0]]
 
 
+def measured_by(entry: Metric | Alias) -> str:
+    """The tasks that a metric or named comparison fits, or the command that measures it.
+
+    >>> measured_by(lookup("consistency")), measured_by(lookup("mae"))
+    ('harm-audit individuals', 'harm-audit run, for the task regression')
+    """
+    tasks = tasks_of(entry)
+    if not tasks and isinstance(entry, Metric):
+        return f"harm-audit {entry.family}"
+    return f"harm-audit run, for the task{'s' if len(tasks) > 1 else ''} {', '.join(tasks)}"
+
+
 @cache
 def on_request() -> frozenset[str]:
     """The families whose metrics are measured only where a rule names one of them."""

@@ -452,3 +452,21 @@ def test_labels_only_of_those_not_selected_say_nothing_either() -> None:
     for name in ("true_positive_rate", "false_positive_rate", "accuracy", "f1"):
         assert values[name].why == "labels only where not selected"
     assert values["negative_predictive_value"].value is not None
+
+
+def test_a_root_mean_square_of_heavy_tails_is_not_judged_by_a_few_rows() -> None:
+    """Its upper limit fell short twice as often as it said: without a few large errors it looks small."""
+    rng = np.random.default_rng(4)
+    names = [f"g{number}" for number in range(400)]
+    frame = pd.DataFrame({"g": np.repeat(names, 100), "y": rng.standard_t(3, 40_000), "p": 0.0})
+    rule = {"metric": "rmse", "comparison": "worst_group", "at_most": math.sqrt(3)}
+    options = {"sensitive": "g", "label": "y", "prediction": "p", "task": "regression"}
+    result = audited(frame, rules=[rule], **options)
+    # Every group lies on the bound: 20 are expected to be called within it at the level, 51 were.
+    assert sum(item.p_pass is not None and item.p_pass <= 0.05 for item in result.comparisons) <= 25
+    untested = [item for item in result.comparisons if item.p_pass is None]
+    assert untested
+    assert all("a few rows carry its spread" in str(item.blocked) for item in untested)
+    light = pd.DataFrame({"g": ["a", "b"] * 1000, "y": rng.normal(size=2000), "p": 0.0})
+    ratio = {"metric": "rmse", "comparison": "ratio", "at_least": 0.8}
+    assert audited(light, rules=[ratio], **options).verdict.value == "pass"

@@ -9,7 +9,7 @@ import numpy as np
 from audit.engine.groups import Floats
 from audit.engine.metrics import distributions
 from audit.engine.metrics.sample import Flags, Mean, Odds, Sample, no_buckets, reasons
-from audit.engine.metrics.skewed import SkewedMean
+from audit.engine.metrics.skewed import LEAST_FREEDOM, LEAST_FREEDOM_OF_SQUARES, SkewedMean
 from audit.engine.moments import Moments, tabulate_moments
 from audit.engine.tasks.products import ONE
 from audit.registry import Metric
@@ -78,6 +78,7 @@ def _mean(moments: Moments, name: str) -> SkewedMean:
         0.5 if root else 1.0,
         _signed(moments, name),
         mass=None if root else moments.sum(ONE, of_all=of_all),
+        least_freedom=LEAST_FREEDOM_OF_SQUARES if root else LEAST_FREEDOM,
     )
 
 

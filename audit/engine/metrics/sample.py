@@ -64,6 +64,11 @@ class Sample:
         return np.zeros(len(self), dtype=bool)
 
     @property
+    def too_heavy(self) -> Flags:
+        """Values of which so few carry the variance that nothing is judged by it."""
+        return np.zeros(len(self), dtype=bool)
+
+    @property
     def shares(self) -> tuple[Floats, Floats] | None:
         """Numerator and denominator of a proportion, in effective rows; None for other metrics."""
         return None
