@@ -262,3 +262,24 @@ def test_parts_that_were_binned_by_ranges_of_their_own_cannot_be_added() -> None
     with pytest.raises(DataError, match="the score bins differ") as caught:
         first + second
     assert "outside [0, 1]" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0.0, 0.1, 3.0])
+@pytest.mark.parametrize("spread", [0.3, 4.0])
+def test_the_calibration_slope_is_the_most_likely_one_wherever_it_lies(slope: float, spread: float) -> None:
+    """Whole Newton steps from slope 1 swung for ever where scores say little: 1.0, as if calibrated."""
+    rng = np.random.default_rng(3)
+    logits = np.round(rng.normal(1.5, spread, 3000) * 8).clip(-40, 40) / 8
+    y = (rng.random(3000) < special.expit(0.8 + slope * logits)).astype(int)
+    frame = pd.DataFrame({"g": "a", "s": special.expit(logits), "y": y})
+
+    def unlikely(beta: Any) -> float:
+        eta = beta[0] + beta[1] * logits
+        return float((np.logaddexp(0, eta) - y * eta).sum())
+
+    best = optimize.minimize(unlikely, [0.0, 0.0], method="BFGS", options={"gtol": 1e-8}).x[1]
+    result = run(frame, {"label": "y", "score": "s"})
+    found = estimate(result, "calibration_slope", g="a")
+    assert found.value == pytest.approx(best, abs=0.02 * max(1.0, abs(best)))
+    assert found.low is not None
+    assert found.low < best < found.high

@@ -15,7 +15,8 @@ from audit.engine.scored import Scored
 NEGATIVE, POSITIVE = 0, 1
 _LABELLED = slice(0, 2)
 _STEPS = 50
-_CONVERGED = 1e-12
+_CONVERGED = 1e-10
+_HALVINGS = 40
 _STEEPEST = 100.0
 """A slope beyond this is that of labels which the score tells apart without error."""
 
@@ -56,7 +57,7 @@ def calibration_slope(scored: Scored) -> Mean:
         x = (special.logit(low[..., _LABELLED]) + special.logit(high[..., _LABELLED])) / 2
     certain = np.any(held & ~np.isfinite(x), axis=(1, 2))
     x = np.where(held & np.isfinite(x), x, 0.0)
-    beta, information = _logistic(x, w)
+    beta, information, settled = _logistic(x, w)
     residual = np.array([0.0, 1.0]) - special.expit(beta[:, 0, None, None] + beta[:, 1, None, None] * x)
     middle = _moments(w2 * residual**2, x)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -67,6 +68,7 @@ def calibration_slope(scored: Scored) -> Mean:
     found = both & scores & ~_apart(x, held) & (np.abs(beta[:, 1]) < _STEEPEST)
     made = _mean(scored, np.where(found, beta[:, 1], np.nan), variance, ~both, "needs rows of both labels")
     made = made.undefined_where(both & ~scores, "the score does not vary")
+    made = made.undefined_where(found & ~settled, "no slope was found that makes the labels most likely")
     made = made.undefined_where(both & scores & ~found, "the score tells the labels apart without error")
     return made.undefined_where(certain, "a score of 0 or 1 has no logit")
 
@@ -85,19 +87,40 @@ def _moments(weight: Floats, x: Floats) -> Floats:
     return np.stack([np.stack([zero, one], axis=-1), np.stack([one, two], axis=-1)], axis=-1)
 
 
-def _logistic(x: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Coefficients and information of one weighted logistic regression a group, by Newton's method."""
-    beta = np.tile([0.0, 1.0], (len(x), 1))
+def _logistic(x: Floats, weight: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Coefficients and information of one weighted logistic regression a group, and whether they settled.
+
+    Newton's method; a step that makes the labels less likely is halved until it does not, for a whole
+    one can overshoot and swing for ever where scores say little of the labels.
+    """
+    beta = np.zeros((len(x), 2))
+    likely = _likelihood(beta, x, weight)
+    settled = np.zeros(len(x), dtype=bool)
     for _ in range(_STEPS):
         p = special.expit(beta[:, 0, None, None] + beta[:, 1, None, None] * x)
         miss = weight * (np.array([0.0, 1.0]) - p)
         gradient = np.stack([miss.sum(axis=(1, 2)), (miss * x).sum(axis=(1, 2))], axis=-1)
         information = _moments(weight * p * (1 - p), x)
         step = (np.linalg.pinv(information) @ gradient[..., None])[..., 0]
-        beta = np.clip(beta + np.clip(step, -5.0, 5.0), -10 * _STEEPEST, 10 * _STEEPEST)
-        if np.all(np.abs(step) <= _CONVERGED * np.maximum(1.0, np.abs(beta))):
-            break
-    return beta, information
+        settled = np.all(np.abs(step) <= _CONVERGED * np.maximum(1.0, np.abs(beta)), axis=1)
+        if settled.all():
+            return beta + step, information, settled
+        for _ in range(_HALVINGS):
+            tried = np.clip(beta + step, -10 * _STEEPEST, 10 * _STEEPEST)
+            found = _likelihood(tried, x, weight)
+            worse = found < likely - 1e-12 * np.abs(likely)
+            if not worse.any():
+                break
+            step = np.where(worse[:, None], step / 2, step)
+        beta, likely = tried, found
+    return beta, information, settled
+
+
+def _likelihood(beta: Floats, x: Floats, weight: Floats) -> Floats:
+    """Σ weight·(y·η − log(1 + exp η)), η = β₀ + β₁x."""
+    eta = beta[:, 0, None, None] + beta[:, 1, None, None] * x
+    found: Floats = (weight * (np.array([0.0, 1.0]) * eta - np.logaddexp(0.0, eta))).sum(axis=(1, 2))
+    return found
 
 
 def average_precision(scored: Scored) -> Portion:
