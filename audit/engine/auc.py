@@ -7,14 +7,13 @@ import numpy.typing as npt
 from scipy import special
 
 from audit.engine.intervals import wilson_at
-from audit.engine.score import falling_root
+from audit.engine.recovered import Recovered
 from audit.engine.tails import Array, Tails, distance, quantile, upper_tail
 
 LEAST_CLASS = 30
 """Rows that each class needs for DeLong's variance to be trusted."""
 INTERIOR = (0.05, 0.95)
 """The areas between which the logit of the area is near normal."""
-_FARTHEST = 38.0
 
 
 class Auc(Tails):
@@ -95,7 +94,7 @@ class Auc(Tails):
         return np.where(np.isnan(area), np.nan, np.nan_to_num(z, nan=0.0, posinf=np.inf, neginf=-np.inf))
 
 
-class AucDifference(Tails):
+class AucDifference(Recovered):
     """The difference of two independent areas, `first` minus `second`.
 
     Its limits are recovered from those of the two areas, so that their asymmetry and their bins
@@ -118,18 +117,6 @@ class AucDifference(Tails):
         """First area minus second."""
         return self.first.estimate - self.second.estimate
 
-    def above(self, t: Array) -> Array:
-        return self._tail(lambda q: self._low_at(q) - t, t)
-
-    def below(self, t: Array) -> Array:
-        return self._tail(lambda q: t - self._high_at(q), t)
-
-    def low_limit(self, level: Array) -> Array:
-        return self._low_at(quantile(level, self.df))
-
-    def high_limit(self, level: Array) -> Array:
-        return self._high_at(quantile(level, self.df))
-
     def _low_at(self, q: Array) -> Array:
         down = self.first.low_bound - self.first.low_at(q)
         up = self.second.high_at(q) - self.second.high_bound
@@ -139,8 +126,3 @@ class AucDifference(Tails):
         up = self.first.high_at(q) - self.first.high_bound
         down = self.second.low_bound - self.second.low_at(q)
         return np.asarray(self.first.high_bound - self.second.low_bound + np.sign(q) * np.hypot(up, down))
-
-    def _tail(self, falling: object, t: Array) -> Array:
-        shape = np.zeros(np.broadcast(self.first.estimate, self.second.estimate, t).shape)
-        q = falling_root(falling, shape - _FARTHEST, shape + _FARTHEST)  # type: ignore[arg-type]
-        return upper_tail(q, self.df)

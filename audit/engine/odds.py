@@ -7,13 +7,11 @@ import numpy.typing as npt
 from scipy import special
 
 from audit.engine.intervals import lower_limit, upper_limit
-from audit.engine.score import falling_root
-from audit.engine.tails import Array, Tails, quantile, upper_tail
-
-_FARTHEST = 38.0
+from audit.engine.recovered import Recovered
+from audit.engine.tails import Array
 
 
-class OddsDifference(Tails):
+class OddsDifference(Recovered):
     """Odds x1 / (n1 − x1) less odds x2 / (n2 − x2), of two independent proportions.
 
     Each odds has the Clopper–Pearson limits of its proportion; the limits of the difference are recovered
@@ -45,18 +43,6 @@ class OddsDifference(Tails):
         """The difference of the odds."""
         return np.asarray(self.x1 / (self.n1 - self.x1) - self.x2 / (self.n2 - self.x2))
 
-    def above(self, t: Array) -> Array:
-        return self._tail(lambda q: self._low_at(q) - t, t)
-
-    def below(self, t: Array) -> Array:
-        return self._tail(lambda q: t - self._high_at(q), t)
-
-    def low_limit(self, level: Array) -> Array:
-        return self._low_at(quantile(level, self.df))
-
-    def high_limit(self, level: Array) -> Array:
-        return self._high_at(quantile(level, self.df))
-
     def _low_at(self, q: Array) -> Array:
         down, up = self._reach(self.x1, self.n1, -q), self._reach(self.x2, self.n2, q)
         return np.asarray(self.estimate - np.sign(q) * np.hypot(down, up))
@@ -72,8 +58,3 @@ class OddsDifference(Tails):
         limit = np.where(q > 0, upper_limit(x, n, tail), lower_limit(x, n, tail))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(limit / (1 - limit) - x / (n - x))
-
-    def _tail(self, falling: object, t: Array) -> Array:
-        shape = np.zeros(np.broadcast(self.estimate, t).shape)
-        q = falling_root(falling, shape - _FARTHEST, shape + _FARTHEST)  # type: ignore[arg-type]
-        return upper_tail(q, self.df)
