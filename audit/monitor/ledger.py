@@ -27,7 +27,11 @@ _STAGE = {
     "stage_p": "key BIGINT, rest BIGINT, unit BIGINT, at BIGINT, win INTEGER, cell INTEGER, "
     "yhat SMALLINT, late SMALLINT, score SMALLINT, chance SMALLINT",
     "stage_l": "target BIGINT, revision INTEGER, at BIGINT, value SMALLINT, rest BIGINT, embedded SMALLINT",
+    "known_p": "key BIGINT, collides SMALLINT",
+    "joined_l": "target BIGINT, revision INTEGER, at BIGINT, value SMALLINT, rest BIGINT, matched SMALLINT, "
+    "late SMALLINT",
 }
+"""What a batch passes through. In a large ledger the look-ups in it take the time: each is done once."""
 _KNOWN_LABEL = (
     "EXISTS (SELECT 1 FROM label l WHERE l.target = s.target AND l.revision = s.revision "
     "AND l.at = s.at AND l.value = s.value)"
@@ -182,12 +186,16 @@ def _take_predictions(
     late = (win <= closed.predictions).astype(np.int64)
     columns = (p.key, p.rest, p.unit, p.at, win, place[p.cell], p.yhat, late, p.score, p.chance)
     _stage(connection, "stage_p", [column[first] for column in columns])
-    collisions = int(clash.sum()) + _scalar(
-        connection, "SELECT count(*) FROM stage_p s JOIN prediction p ON p.key = s.key AND p.rest <> s.rest"
+    _empty(connection, "known_p")
+    known = _run(
+        connection,
+        "INSERT INTO known_p SELECT s.key, CASE WHEN p.rest <> s.rest THEN 1 ELSE 0 END "
+        "FROM stage_p s JOIN prediction p ON p.key = s.key",
     )
-    _run(
-        connection, "DELETE FROM stage_p WHERE EXISTS (SELECT 1 FROM prediction p WHERE p.key = stage_p.key)"
-    )
+    collisions = int(clash.sum())
+    if known:
+        collisions += _scalar(connection, "SELECT sum(collides) FROM known_p")
+        _run(connection, "DELETE FROM stage_p WHERE key IN (SELECT key FROM known_p)")
     names = "key, rest, unit, at, win, cell, yhat, late, score, chance"
     taken = _run(
         connection,
@@ -230,18 +238,21 @@ def _take_labels(connection: Connection, labels: Labels, closed: _Closed) -> tup
     _stage(connection, "stage_l", [column[new] for column in ordered])
     _run(connection, f"DELETE FROM stage_l AS s WHERE {_KNOWN_LABEL}")
     taken = _scalar(connection, "SELECT count(*) FROM stage_l WHERE embedded = 0")
-    matched = "CASE WHEN p.key IS NULL THEN 0 ELSE 1 END"
-    join = "FROM stage_l s LEFT JOIN prediction p ON p.key = s.target AND p.rest = s.rest"
-    rows = connection.execute(
-        text(f"SELECT count(*), sum({matched}), sum(CASE WHEN p.win <= :closed THEN 1 ELSE 0 END) {join}"),
+    _empty(connection, "joined_l")
+    total = connection.execute(
+        text(
+            "INSERT INTO joined_l SELECT s.target, s.revision, s.at, s.value, s.rest, "
+            "CASE WHEN p.key IS NULL THEN 0 ELSE 1 END, CASE WHEN p.win <= :closed THEN 1 ELSE 0 END "
+            "FROM stage_l s LEFT JOIN prediction p ON p.key = s.target AND p.rest = s.rest"
+        ),
         {"closed": closed.labels},
-    ).one()
-    total, found, late = (int(value or 0) for value in rows)
-    names = "target, revision, at, value, rest"
+    ).rowcount
+    found = _scalar(connection, "SELECT sum(matched) FROM joined_l")
+    late = _scalar(connection, "SELECT sum(late) FROM joined_l")
+    names = "target, revision, at, value, rest, matched"
     _run(
         connection,
-        f"INSERT INTO label ({names}, matched) SELECT s.target, s.revision, s.at, s.value, s.rest, {matched} "
-        f"{join} WHERE true ORDER BY s.target, s.revision, s.at, s.value ON CONFLICT DO NOTHING",
+        f"INSERT INTO label ({names}) SELECT {names} FROM joined_l ORDER BY target, revision, at, value",
     )
     add_tally(connection, {"labels": total, "labels.unmatched": total - found, "late.labels": late})
     return taken, own - taken
@@ -249,8 +260,7 @@ def _take_labels(connection: Connection, labels: Labels, closed: _Closed) -> tup
 
 def _stage(connection: Connection, name: str, columns: Sequence[Ints]) -> None:
     """A temporary table of the batch, filled as fast as the database can."""
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({_STAGE[name]})")
-    connection.exec_driver_sql(f"DELETE FROM {name}")
+    _empty(connection, name)
     rows = _rows(columns)
     if connection.dialect.name == "postgresql":
         copier: Any = connection.connection.cursor()
@@ -263,6 +273,12 @@ def _stage(connection: Connection, name: str, columns: Sequence[Ints]) -> None:
     # The driver's own executemany takes the rows one by one from the iterator: no list of them is made.
     cursor: Any = connection.connection.cursor()
     cursor.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
+
+def _empty(connection: Connection, name: str) -> None:
+    """The temporary table, with nothing in it."""
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({_STAGE[name]})")
+    connection.exec_driver_sql(f"DELETE FROM {name}")
 
 
 def _rows(columns: Sequence[Ints]) -> Iterator[tuple[int, ...]]:

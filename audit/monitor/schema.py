@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from audit.errors import DataError
 
-VERSION = 3
+VERSION = 4
 
 metadata = MetaData()
 
@@ -44,10 +44,11 @@ cell = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("value", Text, nullable=False, unique=True),
 )
+# Keys are hashes: a table that is ordered by them is rewritten whole by each batch. Here only the index is.
 prediction = Table(
     "prediction",
     metadata,
-    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
     Column("rest", BigInteger, nullable=False),
     Column("unit", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
@@ -62,13 +63,13 @@ prediction = Table(
 label = Table(
     "label",
     metadata,
-    Column("target", BigInteger, primary_key=True, autoincrement=False),
-    Column("revision", Integer, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, primary_key=True, autoincrement=False),
-    Column("value", SmallInteger, primary_key=True, autoincrement=False),
+    Column("target", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("value", SmallInteger, nullable=False),
     Column("rest", BigInteger, nullable=False),
     Column("matched", SmallInteger, nullable=False),
-    sqlite_with_rowid=False,
+    Index("label_target", "target"),
 )
 seen = Table(
     "seen",
@@ -142,7 +143,28 @@ def _add_scores(connection: Connection) -> None:
     metadata.create_all(connection, tables=[spread])
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _add_deliveries, 2: _add_scores}
+def _append_rows(connection: Connection) -> None:
+    """Events in the order in which they came, with an index of their keys beside them."""
+    moved = (prediction, label)
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE label DROP CONSTRAINT label_pkey"))
+        for index in label.indexes:
+            index.create(connection)
+        return
+    connection.execute(text("DROP INDEX prediction_win"))
+    for table in moved:
+        connection.execute(text(f"ALTER TABLE {table.name} RENAME TO old_{table.name}"))
+        table.create(connection)
+        names = ", ".join(column.name for column in table.columns)
+        connection.execute(text(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM old_{table.name}"))
+        connection.execute(text(f"DROP TABLE old_{table.name}"))
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {
+    1: _add_deliveries,
+    2: _add_scores,
+    3: _append_rows,
+}
 """From version v to v + 1; each runs once, in the transaction that raises the version."""
 
 
@@ -159,7 +181,13 @@ def connect(url: str) -> Engine:
 def _prepare_sqlite(raw: object, _: object) -> None:
     raw.isolation_level = None  # type: ignore[attr-defined]
     cursor = raw.cursor()  # type: ignore[attr-defined]
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-65536"):
+    for setting in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "temp_store=MEMORY",
+        "cache_size=-65536",
+        "wal_autocheckpoint=32768",
+    ):
         cursor.execute(f"PRAGMA {setting}")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()

@@ -272,6 +272,7 @@ def test_a_ledger_of_version_2_gets_its_columns(tmp_path):
         connection.exec_driver_sql("ALTER TABLE prediction DROP COLUMN score")
         connection.exec_driver_sql("ALTER TABLE prediction DROP COLUMN chance")
         connection.exec_driver_sql("DROP TABLE spread")
+        connection.exec_driver_sql("DROP INDEX label_target")
         connection.exec_driver_sql(
             "INSERT INTO prediction (key, rest, unit, at, win, cell, yhat, late) "
             "VALUES (1, 1, 1, 1, 1, 1, 1, 0)"
@@ -281,7 +282,7 @@ def test_a_ledger_of_version_2_gets_its_columns(tmp_path):
     ledger = Ledger(url)
     with ledger.engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT 10 * chance + score FROM prediction").scalar() == 9
-        assert get_meta(connection, "schema_version") == "3"
+        assert get_meta(connection, "schema_version") == "4"
         connection.exec_driver_sql("SELECT * FROM spread")
 
 
