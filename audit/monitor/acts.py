@@ -5,7 +5,8 @@ from __future__ import annotations
 from audit.errors import UsageError
 from audit.monitor import alarms
 from audit.monitor.alarms import Alarm
-from audit.monitor.ledger import Ledger, get_meta
+from audit.monitor.ledger import Ledger
+from audit.monitor.records import get_meta
 from audit.registry import nearest
 
 

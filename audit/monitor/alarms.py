@@ -16,7 +16,8 @@ from sqlalchemy import select, text
 from audit.errors import UsageError
 from audit.monitor import schema
 from audit.monitor.judge import Assessment
-from audit.monitor.ledger import Ledger, take_turns
+from audit.monitor.ledger import Ledger
+from audit.monitor.records import take_turns
 from audit.registry import lookup
 from audit.result import group_name
 

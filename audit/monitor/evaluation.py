@@ -20,7 +20,8 @@ from audit.monitor.distribution import Distribution, distributions
 from audit.monitor.evidence import e_bh
 from audit.monitor.frozen import Frozen, later_groups
 from audit.monitor.judge import Assessment, assess
-from audit.monitor.ledger import Ledger, get_meta, set_meta
+from audit.monitor.ledger import Ledger
+from audit.monitor.records import get_meta, set_meta
 from audit.monitor.settings import Settings
 from audit.monitor.streams import Stream
 from audit.monitor.tables import Tables

@@ -13,7 +13,8 @@ from audit.errors import UsageError
 from audit.monitor import schema
 from audit.monitor.baseline import History, Plan, plan
 from audit.monitor.blocks import Choice
-from audit.monitor.ledger import Ledger, get_meta, set_meta, take_turns
+from audit.monitor.ledger import Ledger
+from audit.monitor.records import get_meta, set_meta, take_turns
 from audit.monitor.scores import ScoreWatch
 from audit.monitor.settings import Settings, watching
 from audit.monitor.streams import Stream

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.monitor import schema
 from audit.monitor.alarms import Alarm
 from audit.monitor.evaluation import Evaluation
-from audit.monitor.ledger import Ledger, get_meta, set_meta, take_turns
+from audit.monitor.ledger import Ledger
+from audit.monitor.records import get_meta, set_meta, take_turns
 from audit.monitor.sinks import SendError, Target, send, targets
 from audit.monitor.watch import Watch
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 
 from audit.monitor import schema
-from audit.monitor.ledger import Ledger, read_cells
+from audit.monitor.ledger import Ledger
+from audit.monitor.records import read_cells
 from audit.monitor.tables import Tables
 from audit.result import Group
 

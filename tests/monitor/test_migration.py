@@ -8,8 +8,9 @@ from sqlalchemy import create_engine, inspect
 from audit.monitor.closing import close
 from audit.monitor.events import Normaliser
 from audit.monitor.files import ingest_file
-from audit.monitor.ledger import Ledger, get_meta, set_meta
+from audit.monitor.ledger import Ledger
 from audit.monitor.readings import tables
+from audit.monitor.records import get_meta, set_meta
 from tests.monitor.log import ATTRIBUTES, DAY, LABEL_LAG, MAPPING, NOW, START, Truth, make_log
 from tests.monitor.make import SELECTION, TPR
 from tests.needs import needs_extra

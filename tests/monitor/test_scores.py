@@ -17,7 +17,8 @@ from audit.monitor.baseline import plan
 from audit.monitor.blocks import pair, pair_all
 from audit.monitor.frozen import freeze
 from audit.monitor.judge import assess
-from audit.monitor.ledger import Ledger, get_meta, set_meta
+from audit.monitor.ledger import Ledger
+from audit.monitor.records import get_meta, set_meta
 from audit.monitor.replay import history, replay
 from audit.monitor.scores import MEAN, audited_rows, packed, reached, sampling_limit, score_watch
 from audit.monitor.settings import read
