@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,14 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from audit.engine import decode
-from audit.engine.counts import FIXED, Counts, integers
+from audit.engine import decode, edges
+from audit.engine.cells import FIXED, integers
+from audit.engine.counts import Counts
 from audit.engine.prepare import (
     MAX_COUNT,
+    MAX_SCORE_CELLS,
     MAX_WEIGHT,
     PROBE_ROWS,
     Plan,
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 BUCKETS = 100
 """Clusters fall into this many groups by a hash, and are left out one group at a time."""
-_LOGIT_SPAN = math.log(1e6)
-"""Scores under 1e-6 and over 1 − 1e-6 have the two outermost bins."""
 LEAST_SQUARE = 100
 """Units of 1/FIXED that a squared weight needs on average, or rounding eats the variance."""
 _NO_FRACTION = 2.0**52
@@ -129,27 +129,24 @@ def _scored(plan_: Plan) -> ir.Table:
     table, score = plan_.table, plan_.table.s
     if plan_.score_range is None:
         unit = ibis.cases((score >= 1, 1.0), (score <= 0, 0.0), else_=score)
-        inner = plan_.bins - 2
-        edge = 1e-6
-        logit = ((score / (1 - score)).ln() + _LOGIT_SPAN) * (inner / (2 * _LOGIT_SPAN))
+        inner, edge = plan_.bins - 2, edges.OUTERMOST
+        logit = ((score / (1 - score)).ln() + edges.LOGIT_SPAN) * (inner / (2 * edges.LOGIT_SPAN))
         number = ibis.cases((score <= edge, -1.0), (score >= 1 - edge, float(inner)), else_=logit)
         tenth = ibis.cases((score >= 1, 9.0), (score <= 0, 0.0), else_=score * 10)
-        bin_ = (number.floor() + 1).cast("int64")
+        bin_ = score if plan_.by_value else (number.floor() + 1).cast("int64")
         return table.mutate(bin=bin_, tenth=tenth.floor().cast("int64"), unit=unit)
     low, high = plan_.score_range
     scale = plan_.bins / (high - low) if high > low else 0.0
     number = ibis.cases((score >= high, float(plan_.bins - 1)), else_=(score - low) * scale)
-    tenth = ibis.literal(-1, type="int64")
-    return table.mutate(bin=number.floor().cast("int64"), tenth=tenth, unit=score * 0.0)
+    bin_ = score if plan_.by_value else number.floor().cast("int64")
+    return table.mutate(bin=bin_, tenth=ibis.literal(-1, type="int64"), unit=score * 0.0)
 
 
-def score_edges(plan_: Plan) -> tuple[float, ...]:
+def score_edges(plan_: Plan) -> edges.Edges:
     """The bins' lower edges and the last upper edge, ascending."""
     if plan_.score_range is not None:
-        return tuple(float(x) for x in np.linspace(*plan_.score_range, plan_.bins + 1))
-    inner = plan_.bins - 2
-    logits = -_LOGIT_SPAN + np.arange(inner + 1) * (2 * _LOGIT_SPAN / inner)
-    return (0.0, *(float(x) for x in 1 / (1 + np.exp(-logits))), 1.0)
+        return edges.range_edges(*plan_.score_range, plan_.bins)
+    return edges.logit_edges(plan_.bins)
 
 
 def expressions(plan_: Plan) -> dict[str, list[ir.Table]]:
@@ -183,10 +180,7 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     where = spec.data.source or "the frame"
     plan_, fetched = _at_once(spec, source) or (plan(spec, source), None)
     with reading(where):
-        fetched = fetched or _fetched(plan_)
-        if plan_.score_range is None and not all(_within_unit(table) for table in fetched["scores"]):
-            plan_ = replace(plan_, score_range=full_range(plan_.table, str(spec.data.columns.score)))
-            fetched = _fetched(plan_)
+        plan_, fetched = _borne_out(spec, plan_, fetched or _fetched(plan_))
         found_clusters = clusters(plan_)
     decoder = decode.Decoder(spec, plan_.attributes, plan_.control)
     for table in fetched["cells"] or fetched["scores"]:
@@ -201,17 +195,21 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
         for table, grouping in zip(fetched["scores"], plan_.groupings, strict=False)
     ]
     excluded = dict((cells or scores)[0][1])
+    binned, bins = [table for table, _ in scores], score_edges(plan_) if scores else ()
+    if plan_.by_value and scores:
+        bins, binned = edges.by_value(binned)
     if source.rejected:
         excluded = {decode.UNREADABLE: source.rejected} | excluded
     tables = [table.merged() for table, _ in cells] or [
-        table.merged(keys=[key for key in table.keys if key not in ("bin", "tenth")]) for table, _ in scores
+        table.merged(keys=[key for key in table.keys if key not in ("bin", "tenth")]) for table in binned
     ]
     counts = Counts(
         attributes=plan_.attributes,
         control=plan_.control,
         cells=tuple(tables),
-        scores=tuple(table.merged() for table, _ in scores),
-        edges=score_edges(plan_) if "score" in plan_.has else (),
+        scores=tuple(table.merged() for table in binned),
+        edges=bins,
+        bins=plan_.bins if scores else 0,
         excluded=tuple(excluded.items()),
         rejected_lines=source.rejected_lines,
         clusters=found_clusters,
@@ -235,7 +233,40 @@ def _at_once(spec: AuditSpec, source: Source) -> tuple[Plan, dict[str, list[pa.T
 
 
 def _fetched(plan_: Plan) -> dict[str, list[pa.Table]]:
-    return {kind: [fetch(table) for table in tables] for kind, tables in expressions(plan_).items()}
+    asked = expressions(plan_)
+    if plan_.by_value:
+        asked["scores"] = [table.limit(MAX_SCORE_CELLS) for table in asked["scores"]]
+    return {kind: [fetch(table) for table in tables] for kind, tables in asked.items()}
+
+
+def _borne_out(
+    spec: AuditSpec, plan_: Plan, fetched: dict[str, list[pa.Table]]
+) -> tuple[Plan, dict[str, list[pa.Table]]]:
+    """The plan that fits all scores, not the probe's alone, and what it fetched."""
+    fits = plan_
+    if plan_.by_value and not _few(fetched["scores"], plan_.bins):
+        fits = replace(fits, by_value=False)
+    if plan_.score_range is None and not all(_within_unit(table) for table in fetched["scores"]):
+        fits = replace(fits, score_range=full_range(plan_.table, str(spec.data.columns.score)))
+    if fits is not plan_:
+        plan_, fetched = fits, _fetched(fits)
+    if plan_.by_value:
+        fetched = {**fetched, "scores": [_one_bin(table) for table in fetched["scores"]]}
+    return plan_, fetched
+
+
+def _few(tables: list[pa.Table], bins: int) -> bool:
+    """Whether all distinct scores were fetched, and are no more than the bins."""
+    if any(len(table) >= MAX_SCORE_CELLS for table in tables):
+        return False
+    found = pa.chunked_array([chunk for table in tables for chunk in table["bin"].chunks])
+    return len(found.unique()) <= bins
+
+
+def _one_bin(table: pa.Table) -> pa.Table:
+    """The cells of one score each, before their bins are numbered."""
+    place = table.column_names.index("bin")
+    return table.set_column(place, "bin", pc.if_else(pc.is_valid(table["bin"]), 0, None))
 
 
 def _within_unit(table: pa.Table) -> bool:

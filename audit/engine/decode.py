@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from audit.engine.counts import Array, Cells, integers, ordered
+from audit.engine.cells import Array, Cells, integers, ordered
 from audit.engine.spelling import check_negative, decision, guess_positive, is_fraction
 from audit.errors import DataError, SpecError
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.engine.aggregate import BUCKETS
-from audit.engine.counts import FIXED, Array, Cells
+from audit.engine.cells import FIXED, Array, Cells
 from audit.result import Group
 
 Floats = npt.NDArray[np.float64]

@@ -50,12 +50,23 @@ class Plan:
     """None where scores lie in [0, 1] and are binned by logit."""
     has: frozenset[str]
     """Roles present: label, prediction, score, weight, count, cluster."""
+    by_value: bool = False
+    """Each distinct score has a bin of its own, unless there turn out to be more of them than bins."""
 
     def keys(self, grouping: tuple[str, ...]) -> list[str]:
         names = [f"a{self.attributes.index(name)}" for name in grouping]
         names += [f"c{index}" for index in range(len(self.control))]
         flags = [name for name in ("keep", "gap") if name in self.table.columns]
         return [*names, *(key for key in ("y", "p") if key in self.table.columns), *flags]
+
+
+@dataclass(frozen=True, slots=True)
+class _Probed:
+    """What a probe's scores are."""
+
+    distinct: int
+    unit: bool
+    """They lie in [0, 1], or there is none."""
 
 
 Values = Callable[[ir.Table, Any], dict[str, Any]]
@@ -69,10 +80,11 @@ def plan(spec: AuditSpec, source: Source, values: Values | None = None) -> Plan:
     `values` adds a family's own columns to the prepared table.
     """
     prepared, has = _prepared(spec, source, values)
-    groupings, cells, unit = _groupings(spec, prepared)
-    score_range = None if unit else full_range(prepared, str(spec.data.columns.score))
+    groupings, cells, probed = _groupings(spec, prepared)
+    score_range = None if probed.unit else full_range(prepared, str(spec.data.columns.score))
     bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS
-    return Plan(prepared, tuple(spec.data.attributes), spec.data.control, groupings, bins, score_range, has)
+    names, few = tuple(spec.data.attributes), "score" in has and probed.distinct <= bins
+    return Plan(prepared, names, spec.data.control, groupings, bins, score_range, has, by_value=few)
 
 
 def unprobed(spec: AuditSpec, source: Source) -> Plan | None:
@@ -283,9 +295,9 @@ def _distinct(table: ir.Table, key: str) -> Any:
     return table[key].nunique()
 
 
-def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...], ...], int, bool]:
+def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...], ...], int, _Probed]:
     """The full cross, or each grouping apart where the cross could be too large; cells to expect; and
-    whether the scores of the probe, if there are any, lie in [0, 1]."""
+    what the probe's scores are."""
     names = tuple(spec.data.attributes)
     probe = table.limit(PROBE_ROWS)
     keys = [f"a{index}" for index in range(len(names))]
@@ -293,19 +305,20 @@ def _groupings(spec: AuditSpec, table: ir.Table) -> tuple[tuple[tuple[str, ...],
     keys += [key for key in ("y", "p") if key in table.columns]
     asked = {key: _distinct(probe, key) for key in keys}
     if "s" in table.columns:
-        asked |= {"low": probe.s.min(), "high": probe.s.max()}
+        asked |= {"low": probe.s.min(), "high": probe.s.max(), "scores": _distinct(probe, "s")}
     with reading(spec.data.source or "the frame"):
         found = probe.aggregate(rows=probe.count(), **asked).to_pyarrow().to_pylist()[0]
     _check_decisions(spec, found)
     unit = found.get("low") is None or (found["low"] >= 0 and found["high"] <= 1)
+    probed = _Probed(int(found.get("scores", 0)), unit)
     strata = math.prod(found[f"c{index}"] + 1 for index in range(len(spec.data.control)))
     width = {name: found[f"a{index}"] + 1 for index, name in enumerate(names)}
     depth = min(spec.data.intersections, len(names))
     if 4 * strata * math.prod(width.values()) <= MAX_CELLS:
-        return (names,), 4 * strata * math.prod(width.values()), unit
+        return (names,), 4 * strata * math.prod(width.values()), probed
     apart = [grouping for size in range(1, depth + 1) for grouping in itertools.combinations(names, size)]
     most = max(math.prod(width[name] for name in grouping) for grouping in apart)
-    return tuple(apart), 4 * strata * most, unit
+    return tuple(apart), 4 * strata * most, probed
 
 
 def _check_decisions(spec: AuditSpec, found: dict[str, int]) -> None:

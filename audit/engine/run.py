@@ -13,7 +13,8 @@ import numpy as np
 
 from audit import __version__
 from audit.engine import barriers, conditional, disparity, tasks
-from audit.engine.counts import Cells, Counts
+from audit.engine.cells import Cells
+from audit.engine.counts import Counts
 from audit.engine.curves import curves
 from audit.engine.entries import compare
 from audit.engine.estimates import estimates, measurable

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audit.engine.aggregate import BUCKETS
-from audit.engine.counts import FIXED, Array, Cells
+from audit.engine.cells import FIXED, Array, Cells
 from audit.engine.groups import (
     MISSING,
     Floats,

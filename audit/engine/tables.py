@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.engine import scored as score_tables
-from audit.engine.counts import Cells, Counts
+from audit.engine.cells import Cells
+from audit.engine.counts import Counts
 from audit.engine.groups import MISSING, Floats, Groups, Index, exact_sum, place, tabulate
 from audit.engine.metrics import decisions, score_distances, scores
 from audit.engine.metrics.sample import LEAST_ROWS, Flags, Mean, Rate, Sample

@@ -146,10 +146,10 @@ def _cut(edges: NDArray[np.float64], place: int, unit: bool) -> float:
     that equals an edge below it; many whole-numbered scores would then lie on the other side here.
     """
     edge = float(edges[place])
-    if unit:
+    bins = None if unit else _fine_bins(edges)
+    if bins is None:
         return edge
     low, high = float(edges[0]), float(edges[-1])
-    bins = _fine_bins(edges)
     scale, number = bins / (high - low), round((edge - low) * bins / (high - low))
     for _ in range(STEPS):
         if (edge - low) * scale >= number:
@@ -163,9 +163,9 @@ def _cut(edges: NDArray[np.float64], place: int, unit: bool) -> float:
     return edge
 
 
-def _fine_bins(edges: NDArray[np.float64]) -> int:
-    """How many bins the audit counted in, of which the plot's edges are some."""
+def _fine_bins(edges: NDArray[np.float64]) -> int | None:
+    """How many bins of equal width the plot's edges are some of; None where each score had its own."""
     for bins in (100, 1_000):
         if np.isin(edges, np.linspace(edges[0], edges[-1], bins + 1)).all():
             return bins
-    return 1_000
+    return None

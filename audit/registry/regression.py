@@ -7,7 +7,7 @@ from audit.registry import Metric
 TASKS = ("regression",)
 _BOTH = ("label", "prediction")
 _TRUSTS = "Takes the label for the truth, and speaks of labelled rows only."
-_BINNED = "Taken over bins where the predictions have more distinct values than bins."
+_BINNED = "Taken over up to 1,000 bins of equal width: predictions in one bin count as equal."
 _DIFFERENCES = ("difference", "worst_group")
 
 

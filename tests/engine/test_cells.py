@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.engine.counts import Cells
+from audit.engine.cells import Cells
 from audit.engine.groups import place
 from audit.engine.scored import by_tenth
 

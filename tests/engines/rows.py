@@ -47,6 +47,8 @@ def people(seed: int = 7, rows: int = ROWS) -> pa.Table:
             "d": pa.array(rng.normal(100, 30, rows)),
             "w": pa.array(np.exp2(rng.uniform(-10, 16, rows))),
             "k": pa.array(rng.integers(0, 50, rows)),
+            "q": pa.array(np.round(score.astype(np.float64) * 700) / 700, mask=gaps),
+            "r": pa.array(np.ceil(score * 10).astype(np.int32), mask=gaps),
         }
     )
 
@@ -64,6 +66,16 @@ SPECS = {
   attributes: {g: {as: race_ethnicity}, flag: {}}
   intersections: 2
   control: [wave]
+""",
+    "few scores": """
+  columns: {label: y, score: q, weight: w}
+  threshold: 0.5
+  attributes: {g: {}, flag: {}}
+""",
+    "deciles": """
+  columns: {label: y, score: r, cluster: person}
+  threshold: 5
+  attributes: {g: {}}
 """,
     "scores of any size": """
   columns: {label: y, score: d}

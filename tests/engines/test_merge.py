@@ -22,14 +22,14 @@ from audit.spec import load
 from tests.engines import rows
 
 SITES = ("north", "south", "west")
-NAMES = ("decisions", "weighted scores", "clusters")
+NAMES = ("decisions", "weighted scores", "few scores", "deciles", "clusters")
 CREATED = "2026-01-01T00:00:00Z"
 
 
 def sited(table: pa.Table, name: str) -> list[pa.Table]:
     """Three sites of unlike sizes; where there are clusters, each lies at one site."""
     person = pc.cast(pc.utf8_replace_slice(table["person"], 0, 3, ""), pa.int64()).to_numpy()
-    part = person % 3 if name == "clusters" else table["id"].to_numpy() % 7 // 3
+    part = person % 3 if "cluster" in rows.SPECS[name] else table["id"].to_numpy() % 7 // 3
     return [table.filter(pa.array(part == site)) for site in range(3)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audit.engine.counts import Cells
+from audit.engine.cells import Cells
 from audit.engine.distances import between
 from audit.engine.groups import Floats, Index, exact_sum, place, scaled_sum
 from audit.engine.metrics.sample import Arguments, Sample

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit.engine.aggregate import BUCKETS
-from audit.engine.counts import FIXED, Cells
+from audit.engine.cells import FIXED, Cells
 from audit.engine.groups import Floats, Index, place
 from audit.engine.metrics import distributions
 from audit.engine.metrics.decisions import SELECTIVE

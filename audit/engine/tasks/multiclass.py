@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from audit.engine import aggregate, decode
-from audit.engine.counts import Cells, Counts, Ints
+from audit.engine.cells import Cells, Ints
+from audit.engine.counts import Counts
 from audit.engine.prepare import MAX_DECISIONS, plan
 from audit.engine.reading import reading
 from audit.engine.source import Source

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from audit.engine import aggregate, decode
-from audit.engine.counts import FIXED, Cells
+from audit.engine.cells import FIXED, Cells
 from audit.engine.prepare import Plan
 from audit.engine.reading import reading
 

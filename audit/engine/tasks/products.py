@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from audit.engine import aggregate
-from audit.engine.counts import Array, integers
+from audit.engine.cells import Array, integers
 from audit.engine.prepare import Plan
 
 UNIT = 2.0**50

@@ -10,7 +10,8 @@ import ibis
 import ibis.expr.types as ir
 
 from audit.engine import aggregate, decode
-from audit.engine.counts import Cells, Counts
+from audit.engine.cells import Cells
+from audit.engine.counts import Counts
 from audit.engine.prepare import Plan, number, plan
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source

@@ -66,7 +66,10 @@ def control_group(attribute: Attribute, people: dict[str, tuple[int, int]]) -> t
 def moments(
     result: AuditResult, grouping: tuple[str, ...], group: tuple[str, ...]
 ) -> tuple[float | None, float | None]:
-    """Mean and population standard deviation of the scores, each read at the middle of its bin."""
+    """Mean and population standard deviation of the scores.
+
+    Each is read at the mean of the group's labelled rows in its bin, or at its middle where there is none.
+    """
     found = next((b for b in result.score_bins if (b.grouping, b.group) == (grouping, group)), None)
     if found is None:
         return None, None
@@ -74,9 +77,12 @@ def moments(
     total = math.fsum(counts)
     if total == 0:
         return None, None
-    middles = [(low + high) / 2 for low, high in pairwise(edges)]
-    mean = math.fsum(m * k for m, k in zip(middles, counts, strict=True)) / total
-    spread = math.fsum(k * (m - mean) ** 2 for m, k in zip(middles, counts, strict=True)) / total
+    scores = [
+        (low + high) / 2 if known is None else known
+        for (low, high), known in zip(pairwise(edges), found.mean_score, strict=True)
+    ]
+    mean = math.fsum(s * k for s, k in zip(scores, counts, strict=True)) / total
+    spread = math.fsum(k * (s - mean) ** 2 for s, k in zip(scores, counts, strict=True)) / total
     return mean, math.sqrt(spread)
 
 

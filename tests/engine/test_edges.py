@@ -1,0 +1,115 @@
+"""Score bins: one a score while there are few; counts of two reads as if the rows had been read together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from audit.engine import prepare
+from audit.engine.counts import Counts
+from audit.engine.edges import value_edges
+from tests.engine.make import audited, estimate, run, spec
+
+SCORED = {"label": "y", "score": "s"}
+floats = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def rows(seed: int, scores: np.ndarray) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    size = len(scores)
+    y = np.where(np.arange(size) < 2, np.arange(size), rng.integers(0, 2, size))
+    return pd.DataFrame({"g": rng.choice(["a", "b"], size), "s": scores, "y": y})
+
+
+def grid(seed: int, size: int, steps: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, steps + 1, size) / steps
+
+
+def counted(frame: pd.DataFrame, columns: dict[str, str] = SCORED) -> Counts:
+    return audited(spec(columns), frame)[1]
+
+
+@given(st.lists(floats, min_size=1, unique=True))
+def test_every_score_lies_in_the_bin_of_its_place(values):
+    ordered = np.unique(np.array(values))
+    edges = np.array(value_edges(ordered))
+    assert len(edges) == len(ordered) + 1
+    assert np.all(np.diff(edges) >= 0)
+    assert (np.searchsorted(edges[1:-1], ordered, side="right") == np.arange(len(ordered))).all()
+
+
+CASES = {
+    "few on both sides": (grid(1, 300, 16), grid(2, 500, 20)),
+    "few here, many there": (grid(1, 300, 16), np.random.default_rng(3).random(3000)),
+    "few on both sides, many together": (
+        np.random.default_rng(4).random(700),
+        np.random.default_rng(5).random(600),
+    ),
+    "whole numbers": (1.0 + np.arange(200) % 10, 3.0 + np.arange(300) % 9),
+    "one side within 0 and 1": (np.arange(200) % 2 * 1.0, np.arange(300) % 10 * 1.0),
+    "many together, of any size": (
+        100 * np.random.default_rng(6).random(700),
+        50 * np.random.default_rng(7).random(600) - 3,
+    ),
+    "one score": (np.full(50, 0.25), np.full(60, 0.75)),
+    "the ends": (np.array([0.0, 1.0] * 40), np.array([0.0, 1e-7, 1 - 1e-7, 1.0] * 10)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("columns", [SCORED, SCORED | {"weight": "w", "cluster": "c"}], ids=["rows", "all"])
+def test_two_reads_added_are_one(case, columns):
+    parts = [rows(8 + i, scores) for i, scores in enumerate(CASES[case])]
+    parts = [
+        part.assign(w=np.arange(len(part)) % 7 / 4 + 1, c=1000 * i + np.arange(len(part)) // 2)
+        for i, part in enumerate(parts)
+    ]
+    one, two = (counted(part, columns) for part in parts)
+    together = counted(pd.concat(parts, ignore_index=True), columns)
+    for added in (one + two, two + one, Counts.load(one.save()) + two):
+        assert added.edges == together.edges
+        assert added.save() == together.save()
+
+
+def test_more_scores_than_the_probe_had_are_binned(monkeypatch):
+    """The first rows have two scores, the rest more than there are bins."""
+    monkeypatch.setattr(prepare, "PROBE_ROWS", 1000)
+    frame = rows(9, np.concatenate([grid(1, 1000, 1), np.random.default_rng(1).random(5000)]))
+    found = counted(frame)
+    assert len(found.edges) == prepare.SCORE_BINS + 1
+    assert found.rows == 6000
+    made = run(frame, SCORED)
+    for g, part in frame.groupby("g"):
+        assert estimate(made, "auc", g=str(g)).value == pytest.approx(roc_auc_score(part.y, part.s), abs=1e-3)
+
+
+def test_more_cells_than_are_fetched_are_binned(monkeypatch):
+    monkeypatch.setattr("audit.engine.aggregate.MAX_SCORE_CELLS", 50)
+    assert len(counted(rows(10, grid(1, 3000, 200))).edges) == prepare.SCORE_BINS + 1
+
+
+def test_rows_without_a_score_have_no_bin():
+    frame = rows(11, grid(1, 400, 16))
+    frame.loc[::5, "s"] = np.nan
+    frame["s"] = frame["s"].astype("Float64")
+    made = counted(frame.assign(p=frame.index % 2), SCORED | {"prediction": "p"})
+    assert made.rows == 400
+    assert (
+        sum(
+            int(n) for n, b in zip(made.scores[0].sums["n"], made.scores[0].keys["bin"], strict=True) if b < 0
+        )
+        == 80
+    )
+    assert len(made.edges) == 18
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.30000000000000004, 0.3, 0.5, 1.0]), min_size=20, max_size=60))
+def test_areas_are_those_of_pairs_whatever_ties_there_are(scores):
+    frame = rows(12, np.array(scores)).assign(g="a")
+    found = estimate(run(frame, SCORED), "auc", g="a").value
+    assert found == pytest.approx(roc_auc_score(frame.y, frame.s), abs=1e-12)
