@@ -17,8 +17,8 @@ from audit.analysis.association import Strength
 from audit.analysis.augmentation import delong
 from audit.analysis.dataset import Column, Dataset
 from audit.analysis.tables import as_text
-from audit.engine.aggregate import md5
 from audit.engine.reading import reading
+from audit.engine.sums import md5
 
 FOLDS = 5
 LEAST_ROWS = 30

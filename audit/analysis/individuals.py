@@ -14,10 +14,10 @@ from audit.analysis.asking import Model
 from audit.analysis.association import Strength
 from audit.analysis.data_report import Measure
 from audit.analysis.tables import as_table
-from audit.engine.aggregate import md5
 from audit.engine.decode import text
 from audit.engine.intervals import clopper_pearson
 from audit.engine.reading import reading
+from audit.engine.sums import md5
 from audit.errors import DataError, UsageError
 from audit.registry import nearest
 from audit.result import group_name

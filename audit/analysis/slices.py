@@ -17,10 +17,10 @@ from audit.analysis.lattice import Cells, Floats
 from audit.analysis.rates import TITLES, Rate
 from audit.analysis.slice_report import SCHEMA_VERSION, Condition, Share, Slice, SliceReport
 from audit.analysis.tables import as_table, as_text, one_row_each
-from audit.engine.aggregate import md5
 from audit.engine.findings import holm_adjusted
 from audit.engine.intervals import clopper_pearson
 from audit.engine.reading import reading
+from audit.engine.sums import md5
 from audit.engine.two_rates import TwoRates
 from audit.errors import DataError, UsageError
 

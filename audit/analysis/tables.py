@@ -11,10 +11,10 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from audit.engine.aggregate import md5
 from audit.engine.frames import connect_duckdb
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import open_source
+from audit.engine.sums import md5
 from audit.errors import DataError, UsageError
 from audit.spec import AuditSpec
 

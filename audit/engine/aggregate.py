@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
@@ -13,14 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.engine import decode, edges
-from audit.engine.cells import FIXED, integers
 from audit.engine.counts import Counts
+from audit.engine.medians import with_median
 from audit.engine.prepare import (
-    MAX_COUNT,
     MAX_SCORE_CELLS,
-    MAX_WEIGHT,
     PROBE_ROWS,
     Plan,
+    audited,
     bears_out,
     full_range,
     plan,
@@ -28,97 +26,11 @@ from audit.engine.prepare import (
 )
 from audit.engine.reading import reading
 from audit.engine.source import Source
+from audit.engine.sums import FEW_ROWS, bucket, check_sums, fetch, one_row, row_sums, score_sums
 from audit.errors import DataError
 
 if TYPE_CHECKING:
     from audit.spec import AuditSpec
-
-BUCKETS = 100
-"""Clusters fall into this many groups by a hash, and are left out one group at a time."""
-LEAST_SQUARE = 100
-"""Units of 1/FIXED that a squared weight needs on average, or rounding eats the variance."""
-_NO_FRACTION = 2.0**52
-"""From here on a double is whole, and adding a half could change it."""
-WIDE_SUMS = {"duckdb", "postgres"}
-"""Engines whose sum of 64-bit integers has more than 64 bits by itself."""
-_EXACT = ("n", "w", "w2", "s", "ss", "ws", "wss", "w2s", "w2ss")
-
-
-@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
-def md5(text: str) -> str:  # type: ignore[empty-body]
-    """The engine's own md5, the same on every engine for the same text."""
-
-
-def bucket(text: Any) -> Any:
-    """0 … 99 from the first three hex digits of the id's md5."""
-    digits = ibis.literal("0123456789abcdef")
-    digest = md5(text)
-    places = [digits.find(digest.substr(index, 1)) for index in range(3)]
-    number = places[0] * 256 + places[1] * 16 + places[2]
-    return (number % BUCKETS).fill_null(-1)
-
-
-def exact(table: ir.Table, whole: Any) -> Any:
-    """The sum of 64-bit integers, whatever its size, as text."""
-    wide = table.get_backend().name in WIDE_SUMS
-    return (whole if wide else whole.cast("decimal(38, 0)")).sum().cast("string")
-
-
-def row_sums(plan_: Plan, table: ir.Table) -> dict[str, Any]:
-    """Rows, weights, squared weights, and how many weights and counts are none."""
-    return _sums(plan_, table, scored=False)
-
-
-def _sums(plan_: Plan, table: ir.Table, *, scored: bool) -> dict[str, Any]:
-    """The sum expressions; products are rounded to fixed point row by row.
-
-    Scores outside [0, 1] are binned and not summed: no metric reads them as probabilities.
-    """
-    times = table.k if "count" in plan_.has else None
-
-    def total(value: Any, *, large: bool = False) -> Any:
-        whole = _fixed_point(value, large=large)
-        return exact(table, whole if times is None else whole * times.cast("int64"))
-
-    sums = {"n": table.count() if times is None else exact(table, times.cast("int64"))}
-    weights = {"": None}
-    if "weight" in plan_.has:
-        weights = {"": None, "w": table.w, "w2": table.w * table.w}
-        sums |= {"w": total(table.w), "w2": total(table.w * table.w, large=True)}
-    if scored:
-        for prefix, weight in weights.items():
-            for suffix, value in (("s", table.unit), ("ss", table.unit * table.unit)):
-                product = value if weight is None else value * weight
-                sums[prefix + suffix] = total(product, large=prefix == "w2")
-        sums |= {"low": table.s.min(), "high": table.s.max()}
-    for name in ("bad_w", "bad_k"):
-        if name in table.columns:
-            sums[name] = table[name].cast("int32").sum()
-    return sums
-
-
-def _fixed_point(value: Any, *, large: bool) -> Any:
-    """Units of 1/FIXED, a half rounded up: the engines' own `round` treats a half each in its way.
-
-    `large` says that the units may leave the range in which a double has a half to be rounded.
-    """
-    units = value * float(FIXED)
-    half = (units < _NO_FRACTION).ifelse(0.5, 0.0) if large else 0.5
-    return (units + half).floor().cast("int64")
-
-
-def fetch(table: ir.Table, exact: Container[str] = _EXACT) -> pa.Table:
-    """The rows of an aggregate. Sums travel as text, since some drivers make a wide one a double."""
-    got = table.to_pyarrow()
-    for place, name in enumerate(got.column_names):
-        if name in exact and not pa.types.is_integer(got[name].type):
-            got = got.set_column(place, name, got[name].cast(pa.decimal128(38, 0)))
-    return got
-
-
-def one_row(table: ir.Table) -> dict[str, Any]:
-    row: dict[str, Any] = table.to_pyarrow().to_pylist()[0]
-    return row
 
 
 def _scored(plan_: Plan) -> ir.Table:
@@ -157,9 +69,8 @@ def expressions(plan_: Plan) -> dict[str, list[ir.Table]]:
         keys = plan_.keys(grouping)
         table = _scored(plan_) if scored else plan_.table
         if scored:
-            made["scores"].append(
-                table.group_by([*keys, "bin", "tenth"]).aggregate(**_sums(plan_, table, scored=True))
-            )
+            summed = score_sums(plan_, table, few=plan_.few_rows)
+            made["scores"].append(table.group_by([*keys, "bin", "tenth"]).aggregate(**summed))
         if not scored or "cluster" in plan_.has:
             if "cluster" in plan_.has:
                 table = table.mutate(bucket=bucket(table.cluster))
@@ -167,7 +78,8 @@ def expressions(plan_: Plan) -> dict[str, list[ir.Table]]:
             if scored:
                 table = table.mutate(bin=table.s.isnull().ifelse(-1, 0).cast("int64"))
                 keys = [*keys, "bin"]
-            made["cells"].append(table.group_by(keys).aggregate(**_sums(plan_, table, scored=scored)))
+            summed = score_sums(plan_, table) if scored else row_sums(plan_, table)
+            made["cells"].append(table.group_by(keys).aggregate(**summed))
     return made
 
 
@@ -218,7 +130,7 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
         notes=(*decoder.notes, *doubled_ids(spec, source)),
     )
     source.check_unchanged()
-    return _with_median(counts, plan_, decoder, where) if scoring_rate and "score" in plan_.has else counts
+    return with_median(counts, plan_, decoder, where) if scoring_rate and "score" in plan_.has else counts
 
 
 def _at_once(spec: AuditSpec, source: Source) -> tuple[Plan, dict[str, list[pa.Table]]] | None:
@@ -246,6 +158,8 @@ def _borne_out(
     fits = plan_
     if plan_.by_value and not _few(fetched["scores"], plan_.bins):
         fits = replace(fits, by_value=False)
+    if plan_.few_rows and any(pc.max(table["n"]).as_py() > FEW_ROWS for table in fetched["scores"]):
+        fits = replace(fits, few_rows=False)
     if plan_.score_range is None and not all(_within_unit(table) for table in fetched["scores"]):
         fits = replace(fits, score_range=full_range(plan_.table, str(spec.data.columns.score)))
     if fits is not plan_:
@@ -279,7 +193,7 @@ def clusters(plan_: Plan) -> int | None:
     """How many distinct clusters there are; None where none are declared."""
     if "cluster" not in plan_.has:
         return None
-    table = _audited(plan_.table)
+    table = audited(plan_.table)
     row = table.aggregate(n=table.cluster.nunique(), gaps=table.cluster.isnull().cast("int32").sum())
     found = one_row(row)
     if found["gaps"]:
@@ -305,80 +219,6 @@ def doubled_ids(spec: AuditSpec, source: Source) -> tuple[str, ...]:
         f"{row['rows']:,} rows carry {row['ids']:,} ids in {name!r}: doubled rows count twice; where "
         "a person rightly has several, name the column as `cluster:` so that intervals allow for it",
     )
-
-
-def _audited(table: ir.Table) -> ir.Table:
-    """The rows that are neither filtered out nor excluded for a missing attribute or prediction."""
-    if "keep" in table.columns:
-        table = table.filter(table.keep)
-    if "gap" in table.columns:
-        table = table.filter(~table.gap)
-    return table.filter(table.p.notnull()) if "p" in table.columns else table
-
-
-def check_sums(table: pa.Table) -> None:
-    """A DataError where a weight or count of an audited row is none."""
-    kept = decode.kept(table)
-    for name, what, hint in (
-        (
-            "bad_w",
-            f"weights that are missing, negative, not finite or over {MAX_WEIGHT:,.0f}",
-            "Divide the weights by a constant, or filter those rows.",
-        ),
-        (
-            "bad_k",
-            f"counts that are missing, negative, no whole numbers or over {MAX_COUNT:,.0f}",
-            "A count column holds whole numbers of rows.",
-        ),
-    ):
-        if name in table.column_names:
-            bad = int(integers(table[name])[kept].sum())
-            if bad:
-                raise DataError(f"{bad} rows hold {what}", where="data.columns", hint=hint)
-    if "w2" not in table.column_names:
-        return
-    rows, squares = (
-        float(integers(table[name].fill_null(0))[kept].astype(np.float64).sum()) for name in ("n", "w2")
-    )
-    if squares < LEAST_SQUARE * rows:
-        raise DataError(
-            "the weights are all 0, or so small that their squares are lost to rounding",
-            where="data.columns.weight",
-            hint="Multiply them by a constant, so that they are near 1 on average.",
-        )
-
-
-def _with_median(counts: Counts, plan_: Plan, decoder: decode.Decoder, where: str) -> Counts:
-    """The exact median of all scored rows, and the rows strictly above it."""
-    table = _audited(plan_.table)
-    with reading(where):
-        median = _counted_median(table) if "count" in plan_.has else _median(table)
-        parts = []
-        for grouping in plan_.groupings:
-            rows = plan_.table.mutate(bin=(plan_.table.s > median).cast("int32"))
-            sums = _sums(plan_, rows, scored=False)
-            made = fetch(rows.group_by([*plan_.keys(grouping), "bin"]).aggregate(**sums))
-            parts.append(decoder.cells(made, grouping)[0].merged())
-    return replace(counts, median=median, above=tuple(parts))
-
-
-def _median(table: ir.Table) -> float:
-    """The middle score, or the mean of the two middle ones, which the engines take each in its way."""
-    near = one_row(table.aggregate(m=table.s.median()))["m"]
-    lower, upper = table.s.max(where=table.s <= near), table.s.min(where=table.s >= near)
-    row = one_row(table.aggregate(lower=lower, upper=upper))
-    return (float(row["lower"]) + float(row["upper"])) / 2
-
-
-def _counted_median(table: ir.Table) -> float:
-    """The middle score where a row stands for k people."""
-    scored = table.filter(table.s.notnull())
-    steps = scored.group_by("s").aggregate(k=scored.k.sum())
-    steps = steps.mutate(up_to=steps.k.cumsum(order_by=steps.s), whole=steps.k.sum())
-    lower = steps.s.min(where=2 * steps.up_to >= steps.whole)
-    upper = steps.s.min(where=2 * steps.up_to > steps.whole)
-    row = one_row(steps.aggregate(lower=lower, upper=upper))
-    return (float(row["lower"]) + float(row["upper"])) / 2
 
 
 def describe(spec: AuditSpec, source: Source) -> str:

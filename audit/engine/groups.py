@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.engine.aggregate import BUCKETS
 from audit.engine.cells import FIXED, Array, Cells
+from audit.engine.sums import BUCKETS
 from audit.result import Group
 
 Floats = npt.NDArray[np.float64]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.engine.aggregate import BUCKETS
 from audit.engine.cells import Array, Cells
 from audit.engine.groups import Floats, exact_sum, place
+from audit.engine.sums import BUCKETS
 from audit.engine.tasks.products import EXPOSURES, ONE, PRODUCTS, RESIDUALS, UNIT, VALUES
 from audit.result import Group
 

@@ -50,6 +50,8 @@ class Plan:
     """None where scores lie in [0, 1] and are binned by logit."""
     has: frozenset[str]
     """Roles present: label, prediction, score, weight, count, cluster."""
+    few_rows: bool = False
+    """Scores are added up as doubles, unless a bin of a group turns out to hold too many rows for that."""
     by_value: bool = False
     """Each distinct score has a bin of its own, unless there turn out to be more of them than bins."""
 
@@ -83,8 +85,18 @@ def plan(spec: AuditSpec, source: Source, values: Values | None = None) -> Plan:
     groupings, cells, probed = _groupings(spec, prepared)
     score_range = None if probed.unit else full_range(prepared, str(spec.data.columns.score))
     bins = SCORE_BINS if SCORE_BINS * cells <= MAX_SCORE_CELLS else FEW_SCORE_BINS
-    names, few = tuple(spec.data.attributes), "score" in has and probed.distinct <= bins
-    return Plan(prepared, names, spec.data.control, groupings, bins, score_range, has, by_value=few)
+    scored = "score" in has
+    return Plan(
+        prepared,
+        tuple(spec.data.attributes),
+        spec.data.control,
+        groupings,
+        bins,
+        score_range,
+        has,
+        few_rows=scored and not has & {"weight", "count"},
+        by_value=scored and probed.distinct <= bins,
+    )
 
 
 def unprobed(spec: AuditSpec, source: Source) -> Plan | None:
@@ -213,6 +225,15 @@ def _check_columns(spec: AuditSpec, table: ir.Table) -> None:
                 where="data.columns",
                 hint="Name a column of text, numbers, dates, or true and false.",
             )
+
+
+def audited(table: ir.Table) -> ir.Table:
+    """The rows that are neither filtered out nor excluded for a missing attribute or prediction."""
+    if "keep" in table.columns:
+        table = table.filter(table.keep)
+    if "gap" in table.columns:
+        table = table.filter(~table.gap)
+    return table.filter(table.p.notnull()) if "p" in table.columns else table
 
 
 def _absent(column: Any) -> Any:

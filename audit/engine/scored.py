@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.engine.aggregate import BUCKETS
 from audit.engine.cells import FIXED, Array, Cells
 from audit.engine.groups import (
     MISSING,
@@ -17,6 +16,7 @@ from audit.engine.groups import (
     place,
     scaled_sum,
 )
+from audit.engine.sums import BUCKETS
 from audit.result import Group
 
 TENTHS = 10

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from audit.engine import prepare
 from audit.engine.counts import Counts
 from audit.engine.edges import value_edges
+from audit.engine.sums import exact
 from tests.engine.make import audited, estimate, run, spec
 
 SCORED = {"label": "y", "score": "s"}
@@ -113,3 +114,18 @@ def test_areas_are_those_of_pairs_whatever_ties_there_are(scores):
     frame = rows(12, np.array(scores)).assign(g="a")
     found = estimate(run(frame, SCORED), "auc", g="a").value
     assert found == pytest.approx(roc_auc_score(frame.y, frame.s), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "scores", [grid(2, 3000, 50), np.random.default_rng(2).random(3000)], ids=["few", "many"]
+)
+def test_more_rows_than_doubles_add_up_are_summed_as_integers(scores, monkeypatch):
+    frame = rows(13, scores)
+    quick = counted(frame).save()
+    asked = []
+    monkeypatch.setattr("audit.engine.aggregate.FEW_ROWS", 1)
+    monkeypatch.setattr(
+        "audit.engine.sums.exact", lambda table, units: asked.append(1) or exact(table, units)
+    )
+    assert counted(frame).save() == quick
+    assert asked

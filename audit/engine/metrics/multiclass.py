@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.engine.aggregate import BUCKETS
 from audit.engine.cells import FIXED, Cells
 from audit.engine.groups import Floats, Index, place
 from audit.engine.metrics import distributions
 from audit.engine.metrics.decisions import SELECTIVE
 from audit.engine.metrics.sample import Flags, Mean, Sample, no_buckets, reasons
+from audit.engine.sums import BUCKETS
 from audit.registry import Metric
 
 if TYPE_CHECKING:

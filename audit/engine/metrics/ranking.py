@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.engine.aggregate import BUCKETS
 from audit.engine.cells import FIXED, Cells
 from audit.engine.groups import Floats, Index, exact_sum, place
 from audit.engine.metrics.sample import Flags, Mean, Sample, reasons
+from audit.engine.sums import BUCKETS
 from audit.engine.tasks.orders import OTHER
 from audit.registry import Metric
 from audit.result import Group

@@ -18,6 +18,7 @@ from audit.engine.prepare import MAX_DECISIONS, plan
 from audit.engine.reading import reading
 from audit.engine.source import Source
 from audit.engine.spelling import check_classes
+from audit.engine.sums import check_sums, fetch
 from audit.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ def count(spec: AuditSpec, source: Source) -> Counts:
     plan_ = plan(spec, source)
     where = spec.data.source or "the frame"
     with reading(where):
-        fetched = [aggregate.fetch(table) for table in aggregate.expressions(plan_)["cells"]]
+        fetched = [fetch(table) for table in aggregate.expressions(plan_)["cells"]]
         clusters = aggregate.clusters(plan_)
     decoder = _Classes(spec, plan_.attributes, plan_.control)
     for table in fetched:
-        aggregate.check_sums(table)
+        check_sums(table)
         decoder.learn(table)
     decoder.settle()
     cells, excluded = [], {}

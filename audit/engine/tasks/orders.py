@@ -10,10 +10,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from audit.engine import aggregate, decode
+from audit.engine import decode
 from audit.engine.cells import FIXED, Cells
 from audit.engine.prepare import Plan
 from audit.engine.reading import reading
+from audit.engine.sums import fetch
 
 PAIRS = ("pairs", "right")
 LISTS = ("lists", "divergence")
@@ -46,7 +47,7 @@ def pairs_of(placed: ir.Table, decoder: decode.Decoder, grouping: tuple[str, ...
         pairs=lambda t: t.count(),
         right=lambda t: (t.right * FIXED).cast("int64").sum(),
     )
-    table = aggregate.fetch(summed, ("n", "pairs", "right"))
+    table = fetch(summed, ("n", "pairs", "right"))
     if not len(table):
         return _nothing((*grouping, *(name + OTHER for name in grouping)), PAIRS)
     mine, _ = decoder.cells(table, grouping, sums=PAIRS)
@@ -71,7 +72,7 @@ def lists_of(placed: ir.Table, decoder: decode.Decoder, name: str, plan_: Plan) 
         values = levels.to_pyarrow()[key].to_pylist()
     tables = []
     for value in values:
-        found = aggregate.fetch(_openings(rows, key, value), ("n", "lists", "divergence"))
+        found = fetch(_openings(rows, key, value), ("n", "lists", "divergence"))
         same = pa.array([value] * len(found), type=levels.to_pyarrow()[key].type)
         tables.append(found.append_column(key, same))
     table = pa.concat_tables(tables) if tables else None

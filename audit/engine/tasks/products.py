@@ -14,9 +14,9 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from audit.engine import aggregate
 from audit.engine.cells import Array, integers
 from audit.engine.prepare import Plan
+from audit.engine.sums import bucket, exact, fetch, row_sums
 
 UNIT = 2.0**50
 """Sums are in units of 1/UNIT of the value's scale, to the power that it is summed in."""
@@ -73,7 +73,7 @@ def normalised(plan_: Plan, scales: Scales) -> ir.Table:
     if "weight" in plan_.has:
         added["nw"] = table.w * _power(-scales.weight)
     if "cluster" in plan_.has:
-        added["bucket"] = aggregate.bucket(table.cluster)
+        added["bucket"] = bucket(table.cluster)
     return table.mutate(**added)
 
 
@@ -112,7 +112,7 @@ def products(table: ir.Table) -> dict[str, Any]:
 
 def sums(plan_: Plan, table: ir.Table, factors: dict[str, Any]) -> dict[str, Any]:
     """Integer sums of the products, without weights, or times the weight and times its square."""
-    made = aggregate.row_sums(plan_, table)
+    made = row_sums(plan_, table)
     weights = {"": None}
     if "weight" in plan_.has:
         weights = {"w_": table.nw, "v_": table.nw * table.nw}
@@ -124,19 +124,17 @@ def sums(plan_: Plan, table: ir.Table, factors: dict[str, Any]) -> dict[str, Any
             if "count" in plan_.has:
                 upper = (units / _SPLIT).floor()
                 k = table.k.cast("int64")
-                made[prefix + name] = aggregate.exact(table, upper.cast("int64") * k)
-                made[f"{prefix}{name}_lower"] = aggregate.exact(
-                    table, (units - upper * _SPLIT).cast("int64") * k
-                )
+                made[prefix + name] = exact(table, upper.cast("int64") * k)
+                made[f"{prefix}{name}_lower"] = exact(table, (units - upper * _SPLIT).cast("int64") * k)
             else:
-                made[prefix + name] = aggregate.exact(table, units.cast("int64"))
+                made[prefix + name] = exact(table, units.cast("int64"))
     return made
 
 
-def fetch(table: ir.Table) -> pa.Table:
+def fetch_products(table: ir.Table) -> pa.Table:
     """The rows of an aggregate, sums of split bits put together."""
     wanted = [name for name in table.columns if _is_sum(name)]
-    got = aggregate.fetch(table, wanted)
+    got = fetch(table, wanted)
     for name in [name for name in got.column_names if name.endswith("_lower")]:
         whole = name.removesuffix("_lower")
         upper, lower = (integers(got[part].fill_null(0)).astype(object) for part in (whole, name))

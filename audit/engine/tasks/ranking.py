@@ -15,6 +15,7 @@ from audit.engine.counts import Counts
 from audit.engine.prepare import Plan, number, plan
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source
+from audit.engine.sums import bucket, exact, fetch, one_row
 from audit.engine.tasks.orders import fixed, lists_of, pairs_of
 from audit.errors import DataError, UsageError
 
@@ -46,7 +47,7 @@ def count(spec: AuditSpec, source: Source) -> Counts:
     with reading(where):
         queries = aggregate.clusters(plan_)
         for grouping in plan_.groupings:
-            fetched = aggregate.fetch(_sums(plan_, placed, grouping), SUMS)
+            fetched = fetch(_sums(plan_, placed, grouping), SUMS)
             found, left_out = decoder.cells(fetched, grouping, sums=SUMS)
             cells.append(found.merged(keys=("label", "prediction", "bucket")))
             excluded = dict(left_out)
@@ -144,7 +145,7 @@ def _placed(spec: AuditSpec, plan_: Plan) -> ir.Table:
         top=each.topped.mean().over(tied),
         twins=each.count().over(tied),
         length=each.count().over(within),
-        bucket=aggregate.bucket(each.cluster),
+        bucket=bucket(each.cluster),
     )
     return made
 
@@ -166,7 +167,7 @@ def _checked(spec: AuditSpec, plan_: Plan, placed: ir.Table) -> tuple[str, ...]:
         bad = used.rel.isnan() | (used.rel < 0) | (used.rel > MOST_RELEVANCE)
         asked |= {"bad": bad.fill_null(False).cast("int32").sum()}
     with reading("data.columns"):
-        row = aggregate.one_row(used.aggregate(**asked))
+        row = one_row(used.aggregate(**asked))
     ordering = columns.rank or columns.score
     if row["lost"]:
         raise DataError(
@@ -205,14 +206,14 @@ def _checked(spec: AuditSpec, plan_: Plan, placed: ir.Table) -> tuple[str, ...]:
 def _gaps(used: ir.Table) -> tuple[str, ...]:
     by = used.group_by("cluster").aggregate(last=used.order.max(), rows=used.count())
     with reading("data.columns.rank"):
-        row = aggregate.one_row(by.aggregate(gaps=(by["last"] > by.rows).cast("int32").sum()))
+        row = one_row(by.aggregate(gaps=(by["last"] > by.rows).cast("int32").sum()))
     gaps = int(row["gaps"] or 0)
     return (f"the ranks of {gaps:,} queries have gaps: places are taken as they are given",) if gaps else ()
 
 
 def _longest(placed: ir.Table) -> int:
     used = placed.filter(placed.usable)
-    return int(aggregate.one_row(used.aggregate(most=used.length.max()))["most"] or 0)
+    return int(one_row(used.aggregate(most=used.length.max()))["most"] or 0)
 
 
 def _sums(plan_: Plan, placed: ir.Table, grouping: tuple[str, ...]) -> ir.Table:
@@ -223,7 +224,7 @@ def _sums(plan_: Plan, placed: ir.Table, grouping: tuple[str, ...]) -> ir.Table:
 
     def total(value: Any, where: Any = None) -> Any:
         whole = fixed(value)
-        return aggregate.exact(placed, whole if where is None else where.ifelse(whole, 0))
+        return exact(placed, whole if where is None else where.ifelse(whole, 0))
 
     usable = placed.usable
     return placed.group_by([*keys, "bucket"]).aggregate(

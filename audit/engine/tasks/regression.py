@@ -16,7 +16,17 @@ from audit.engine.counts import Counts
 from audit.engine.prepare import Plan, number, plan
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source
-from audit.engine.tasks.products import Scales, fetch, names, normalised, products, shift, shifted, sums
+from audit.engine.sums import check_sums, one_row
+from audit.engine.tasks.products import (
+    Scales,
+    fetch_products,
+    names,
+    normalised,
+    products,
+    shift,
+    shifted,
+    sums,
+)
 from audit.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,9 +50,9 @@ def count(spec: AuditSpec, source: Source) -> Counts:
     with reading(where):
         clusters = aggregate.clusters(plan_)
         made = _expressions(plan_, scales)
-        fetched = {kind: [fetch(table) for table in tables] for kind, tables in made.items()}
+        fetched = {kind: [fetch_products(table) for table in tables] for kind, tables in made.items()}
     for table, grouping in zip(fetched["cells"], plan_.groupings, strict=True):
-        aggregate.check_sums(table)
+        check_sums(table)
         found, left_out = decoder.cells(table, grouping, sums=names(table), extremes=_EXTREMES)
         cells.append(_keyed(found).merged())
         excluded = dict(left_out)
@@ -149,7 +159,7 @@ def _scales(plan_: Plan, spec: AuditSpec) -> Scales:
     if "w" in table.columns:
         asked["w_high"] = table.w.max()
     with reading("data.columns"):
-        row = aggregate.one_row(table.aggregate(**asked))
+        row = one_row(table.aggregate(**asked))
     names = {"vy": "label", "vp": "prediction", "ve": "exposure"}
     for key in present:
         _check_range(row, key, names[key], str(getattr(spec.data.columns, names[key])))
