@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
-from scipy import stats
 
 from audit.analysis import permutation, search
 from audit.analysis.binning import FeatureBins, compress, plan_bins
-from audit.analysis.lattice import Cells, Floats
+from audit.analysis.confirm import Chosen, Halves, permuted, tested
+from audit.analysis.lattice import Cells
 from audit.analysis.rates import TITLES, Rate
-from audit.analysis.slice_report import SCHEMA_VERSION, Condition, Share, Slice, SliceReport
+from audit.analysis.slice_report import SCHEMA_VERSION, Condition, Slice, SliceReport
 from audit.analysis.tables import as_table, as_text, one_row_each
-from audit.engine.findings import holm_adjusted
-from audit.engine.intervals import clopper_pearson
 from audit.engine.reading import reading
 from audit.engine.sums import md5
-from audit.engine.two_rates import TwoRates
 from audit.errors import DataError, UsageError
 
 TESTS = ("split", "max-t")
@@ -35,16 +32,6 @@ MIN_ROWS = 30
 _POOL = 20
 """How many candidates are looked at for each slice that is reported, so that folding leaves enough."""
 _BAD, _ROW, _HALF = "__slices_bad", "__slices_row", "__slices_half"
-
-
-@dataclass(frozen=True)
-class _Halves:
-    bins: tuple[FeatureBins, ...]
-    discovery: Cells
-    confirmation: Cells
-    """Counted: for a loss, the rows above the discovery half's mean."""
-    confirmation_loss: Cells | None
-    discovery_bad: Cells
 
 
 def find_slices(
@@ -90,14 +77,7 @@ def find_slices(
         people = people.cache()
         total, used = (int(one.count().to_pyarrow().as_py()) for one in (table, people))
     first = people.filter(people[_HALF] == 0) if test == "split" else people
-    first_rows = int(first.count().to_pyarrow().as_py())
-    min_rows = max(MIN_ROWS, math.ceil(min_support * first_rows))
-    if first_rows < 2 * MIN_ROWS or (test == "split" and used - first_rows < MIN_ROWS):
-        raise DataError(
-            f"{used} of {total} rows count towards {rate.metric}: too few to find and confirm slices",
-            where=rate.metric,
-            hint=f"{4 * MIN_ROWS} rows of distinct people are the least.",
-        )
+    min_rows = _least_rows(rate, first, total, used, min_support, test)
     reserved = rate.columns | {person or _ROW, _ROW, _HALF, _BAD}
     bins, left_out = plan_bins(
         first, features, reserved=reserved, min_rows=min_rows, fold=True, everyone=people
@@ -105,10 +85,10 @@ def find_slices(
     halves = _halves(people, bins) if test == "split" else _everyone(people, bins)
     chosen = _choose(halves.discovery, min_rows, top, max_depth, weight)
     if test == "split":
-        slices = _tested(halves, chosen, confidence)
+        slices = tested(halves, chosen, confidence)
     else:
         largest = permutation.largest_scores(halves.discovery, min_rows, max_depth=max_depth, weight=weight)
-        slices = _permuted(halves, chosen, confidence, largest)
+        slices = permuted(halves, chosen, confidence, largest)
     if examples:
         slices = tuple(
             replace(one, examples=example_rows(people, bins, one.conditions, limit=examples))
@@ -137,6 +117,18 @@ def find_slices(
     )
 
 
+def _least_rows(rate: Rate, first: ir.Table, total: int, used: int, min_support: float, test: str) -> int:
+    """The rows that a slice needs; a DataError where there are too few to find and confirm any."""
+    rows = int(first.count().to_pyarrow().as_py())
+    if rows < 2 * MIN_ROWS or (test == "split" and used - rows < MIN_ROWS):
+        raise DataError(
+            f"{used} of {total} rows count towards {rate.metric}: too few to find and confirm slices",
+            where=rate.metric,
+            hint=f"{4 * MIN_ROWS} rows of distinct people are the least.",
+        )
+    return max(MIN_ROWS, math.ceil(min_support * rows))
+
+
 def _check(top: int, min_support: float, confidence: float, examples: int, test: str) -> None:
     if test not in TESTS:
         raise UsageError(f"there is no test {test!r}", where="test", hint=f"Allowed: {', '.join(TESTS)}.")
@@ -154,17 +146,17 @@ def _check(top: int, min_support: float, confidence: float, examples: int, test:
         raise UsageError(f"{examples} examples cannot be shown", where="examples")
 
 
-def _halves(people: ir.Table, bins: tuple[FeatureBins, ...]) -> _Halves:
+def _halves(people: ir.Table, bins: tuple[FeatureBins, ...]) -> Halves:
     first, second = (people.filter(people[_HALF] == half) for half in (0, 1))
     discovery = compress(first, bins, first[_BAD])
     if not discovery.additive:
-        return _Halves(bins, discovery, compress(second, bins, second[_BAD]), None, discovery)
+        return Halves(bins, discovery, compress(second, bins, second[_BAD]), None, discovery)
     limit = discovery.total / discovery.rows * discovery.unit
     above, found_above = (compress(half, bins, half[_BAD] > limit) for half in (second, first))
-    return _Halves(bins, discovery, above, compress(second, bins, second[_BAD]), found_above)
+    return Halves(bins, discovery, above, compress(second, bins, second[_BAD]), found_above)
 
 
-def _everyone(people: ir.Table, bins: tuple[FeatureBins, ...]) -> _Halves:
+def _everyone(people: ir.Table, bins: tuple[FeatureBins, ...]) -> Halves:
     whole = compress(people, bins, people[_BAD])
     if whole.additive:
         raise UsageError(
@@ -172,7 +164,7 @@ def _everyone(people: ir.Table, bins: tuple[FeatureBins, ...]) -> _Halves:
             where="test",
             hint="Take the test split, or a share of rows whose loss is too high.",
         )
-    return _Halves(bins, whole, whole, None, whole)
+    return Halves(bins, whole, whole, None, whole)
 
 
 def _mean(cells: Cells) -> float | None:
@@ -181,7 +173,7 @@ def _mean(cells: Cells) -> float | None:
 
 def _choose(
     cells: Cells, min_rows: int, top: int, max_depth: int | None, weight: float | None
-) -> list[tuple[search.Found, list[search.Found]]]:
+) -> list[Chosen]:
     """The worst slices of the discovery half, each with those that hold almost the same rows."""
     pool = top * _POOL
     while True:
@@ -192,11 +184,9 @@ def _choose(
         pool *= 10
 
 
-def _fold(
-    cells: Cells, found: tuple[search.Found, ...], top: int
-) -> list[tuple[search.Found, list[search.Found]]]:
+def _fold(cells: Cells, found: tuple[search.Found, ...], top: int) -> list[Chosen]:
     """Each slice joins the first better one that it merely repeats, in rows or in a part of them."""
-    kept: list[tuple[search.Found, list[search.Found]]] = []
+    kept: list[Chosen] = []
     rows: list[np.ndarray[Any, np.dtype[np.bool_]]] = []
     for one in found:
         mask = cells.within(one.conditions)
@@ -212,125 +202,6 @@ def _fold(
                 kept.append((one, []))
                 rows.append(mask)
     return kept
-
-
-def _tested(
-    halves: _Halves, chosen: list[tuple[search.Found, list[search.Found]]], confidence: float
-) -> tuple[Slice, ...]:
-    conditions = [_conditions(halves, leader) for leader, _ in chosen]
-    shares = [_share(halves.confirmation, halves.confirmation_loss, at) for at in conditions]
-    rows, bad = halves.confirmation.rows, halves.confirmation.total
-    p = [float(stats.hypergeom.sf(one.bad - 1, rows, bad, one.rows)) if one.rows else 1.0 for one in shares]
-    adjusted = holm_adjusted(p)
-    slices = []
-    for at, (leader, folded) in enumerate(chosen):
-        share = shares[at]
-        low, high, below, above = _limits(share, rows, bad, 1 - confidence)
-        loss = halves.discovery if halves.discovery.additive else None
-        slices.append(
-            Slice(
-                " and ".join(one.words for one in conditions[at]),
-                conditions[at],
-                float(leader.score or 0.0),
-                _share(halves.discovery_bad, loss, conditions[at]),
-                share,
-                low,
-                high,
-                below,
-                above,
-                p[at],
-                adjusted[at],
-                adjusted[at] <= 1 - confidence,
-                tuple(" and ".join(one.words for one in _conditions(halves, other)) for other in folded[:5]),
-            )
-        )
-    return tuple(slices)
-
-
-def _permuted(
-    halves: _Halves,
-    chosen: list[tuple[search.Found, list[search.Found]]],
-    confidence: float,
-    largest: Floats,
-) -> tuple[Slice, ...]:
-    """As `_tested`, everyone's rows against the largest scores of dealt rows."""
-    scores = np.array([leader.score or 0.0 for leader, _ in chosen])
-    shared = permutation.adjusted(scores, largest)
-    rows, bad = halves.discovery.rows, halves.discovery.total
-    slices = []
-    for place, (leader, folded) in enumerate(chosen):
-        at = _conditions(halves, leader)
-        share = _share(halves.discovery, None, at)
-        slices.append(
-            Slice(
-                name=" and ".join(one.words for one in at),
-                conditions=at,
-                score=float(leader.score or 0.0),
-                discovery=share,
-                confirmation=share,
-                low=None,
-                high=None,
-                difference_low=None,
-                difference_high=None,
-                p=float(stats.hypergeom.sf(share.bad - 1, rows, bad, share.rows)),
-                p_adjusted=float(shared[place]),
-                confirmed=bool(shared[place] <= 1 - confidence),
-                also=tuple(
-                    " and ".join(one.words for one in _conditions(halves, other)) for other in folded[:5]
-                ),
-            )
-        )
-    return tuple(slices)
-
-
-def _conditions(halves: _Halves, found: search.Found) -> tuple[Condition, ...]:
-    result = []
-    for feature, code in found.conditions:
-        bins, level = halves.bins[feature], halves.discovery.levels[feature][code]
-        result.append(Condition(bins.feature, level, bins.words(level)))
-    return tuple(result)
-
-
-def _members(cells: Cells, conditions: tuple[Condition, ...]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    pairs = []
-    for one in conditions:
-        feature = cells.features.index(one.feature)
-        if one.level not in cells.levels[feature]:
-            return np.zeros(len(cells.n), dtype=bool)
-        pairs.append((feature, cells.levels[feature].index(one.level)))
-    return cells.within(tuple(pairs))
-
-
-def _share(cells: Cells, loss: Cells | None, conditions: tuple[Condition, ...]) -> Share:
-    mask = _members(cells, conditions)
-    rows, bad = int(cells.n[mask].sum()), int(cells.k[mask].sum())
-    shown = cells if loss is None else loss
-    inside = mask if loss is None else _members(loss, conditions)
-    size, amount = int(shown.n[inside].sum()), int(shown.k[inside].sum())
-    rest, rest_amount = shown.rows - size, shown.total - amount
-    return Share(
-        rows,
-        bad,
-        amount / size * shown.unit if size else None,
-        rest_amount / rest * shown.unit if rest else None,
-        None if size else "no row of this half is in the slice",
-    )
-
-
-def _limits(
-    share: Share, rows: int, bad: int, alpha: float
-) -> tuple[float | None, float | None, float | None, float | None]:
-    """The interval of the share of bad rows, and of its difference from the rest; None where undefined."""
-    if share.rows == 0:
-        return None, None, None, None
-    low, high = (float(limit) for limit in clopper_pearson(share.bad, share.rows, alpha))
-    if share.rows == rows:
-        return low, high, None, None
-    rest = TwoRates(share.bad, share.rows, bad - share.bad, rows - share.rows, "difference")
-    below, above = (float(limit) for limit in rest.interval(alpha))
-    if not math.isfinite(below) or not math.isfinite(above):
-        return low, high, None, None
-    return low, high, below, above
 
 
 def example_rows(
@@ -357,7 +228,7 @@ def _notes(
     used: int,
     person: str | None,
     bins: tuple[FeatureBins, ...],
-    halves: _Halves,
+    halves: Halves,
     slices: tuple[Slice, ...],
     test: str,
 ) -> tuple[str, ...]:
