@@ -63,13 +63,12 @@ prediction = Table(
 label = Table(
     "label",
     metadata,
-    Column("target", BigInteger, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("value", SmallInteger, nullable=False),
+    Column("target", BigInteger, primary_key=True, autoincrement=False),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", SmallInteger, primary_key=True, autoincrement=False),
     Column("rest", BigInteger, nullable=False),
     Column("matched", SmallInteger, nullable=False),
-    Index("label_target", "target"),
 )
 seen = Table(
     "seen",
@@ -144,15 +143,11 @@ def _add_scores(connection: Connection) -> None:
 
 
 def _append_rows(connection: Connection) -> None:
-    """Events in the order in which they came, with an index of their keys beside them."""
-    moved = (prediction, label)
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE label DROP CONSTRAINT label_pkey"))
-        for index in label.indexes:
-            index.create(connection)
+    """SQLite's events in the order in which they came, with an index of their keys beside them."""
+    if connection.dialect.name != "sqlite":
         return
     connection.execute(text("DROP INDEX prediction_win"))
-    for table in moved:
+    for table in (prediction, label):
         connection.execute(text(f"ALTER TABLE {table.name} RENAME TO old_{table.name}"))
         table.create(connection)
         names = ", ".join(column.name for column in table.columns)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from audit.errors import AuditError, DataError, UsageError
-from audit.monitor import files
+from audit.monitor import files, taking
 from audit.monitor.closing import close, drop_rows
 from audit.monitor.events import REASONS, Normaliser
 from audit.monitor.files import ingest_file, ingest_folder
@@ -328,3 +328,12 @@ def test_the_counts_do_not_depend_on_where_a_file_is_cut(tmp_path, monkeypatch, 
     assert truth.counts["late.labels"] > 5
     assert {k: n for k, n in ledger.tallies().items() if n} == truth.tallies()
     assert tables(ledger).to_bytes() == truth.table_bytes()
+
+
+def test_many_labels_of_one_event_are_each_looked_up_once(ledger):
+    """Else one client who corrects one label for ever stops the monitor."""
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE stage_l ({taking._STAGE['stage_l']})")
+        asked = f"EXPLAIN QUERY PLAN DELETE FROM stage_l AS s WHERE {taking._KNOWN_LABEL}"
+        plan = " ".join(str(row) for row in connection.exec_driver_sql(asked))
+    assert "target=? AND revision=? AND at=? AND value=?" in plan

@@ -273,7 +273,6 @@ def test_a_ledger_of_version_2_gets_its_columns(tmp_path):
         connection.exec_driver_sql("ALTER TABLE prediction DROP COLUMN score")
         connection.exec_driver_sql("ALTER TABLE prediction DROP COLUMN chance")
         connection.exec_driver_sql("DROP TABLE spread")
-        connection.exec_driver_sql("DROP INDEX label_target")
         connection.exec_driver_sql(
             "INSERT INTO prediction (key, rest, unit, at, win, cell, yhat, late) "
             "VALUES (1, 1, 1, 1, 1, 1, 1, 0)"
