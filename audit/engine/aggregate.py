@@ -155,18 +155,24 @@ def _borne_out(
     spec: AuditSpec, plan_: Plan, fetched: dict[str, list[pa.Table]]
 ) -> tuple[Plan, dict[str, list[pa.Table]]]:
     """The plan that fits all scores, not the probe's alone, and what it fetched."""
-    fits = plan_
-    if plan_.by_value and not _few(fetched["scores"], plan_.bins):
-        fits = replace(fits, by_value=False)
-    if plan_.few_rows and any(pc.max(table["n"]).as_py() > FEW_ROWS for table in fetched["scores"]):
-        fits = replace(fits, few_rows=False)
-    if plan_.score_range is None and not all(_within_unit(table) for table in fetched["scores"]):
-        fits = replace(fits, score_range=full_range(plan_.table, str(spec.data.columns.score)))
-    if fits is not plan_:
+    while (fits := _fitting(spec, plan_, fetched["scores"])) is not plan_:
         plan_, fetched = fits, _fetched(fits)
     if plan_.by_value:
         fetched = {**fetched, "scores": [_one_bin(table) for table in fetched["scores"]]}
     return plan_, fetched
+
+
+def _fitting(spec: AuditSpec, plan_: Plan, tables: list[pa.Table]) -> Plan:
+    """The plan itself where the scores that it fetched bear it out; each change is made once at most."""
+    fits = plan_
+    if plan_.by_value and not _few(tables, plan_.bins):
+        fits = replace(fits, by_value=False)
+    if plan_.few_rows and any(pc.max(table["n"]).as_py() > FEW_ROWS for table in tables):
+        fits = replace(fits, few_rows=False)
+    if plan_.score_range is None and not all(_within_unit(table) for table in tables):
+        found = full_range(plan_.table, str(spec.data.columns.score))
+        fits = fits if found is None else replace(fits, score_range=found)
+    return fits
 
 
 def _few(tables: list[pa.Table], bins: int) -> bool:
@@ -174,7 +180,7 @@ def _few(tables: list[pa.Table], bins: int) -> bool:
     if any(len(table) >= MAX_SCORE_CELLS for table in tables):
         return False
     found = pa.chunked_array([chunk for table in tables for chunk in table["bin"].chunks])
-    return len(found.unique()) <= bins
+    return len(found.drop_null().unique()) <= bins
 
 
 def _one_bin(table: pa.Table) -> pa.Table:

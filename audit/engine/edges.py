@@ -110,7 +110,7 @@ def _united(mine: Binned, theirs: Binned, values: Floats) -> tuple[Binned, Binne
 def _joining(counts: Binned, values: Floats, edges: Edges) -> Binned:
     """Counts of one score a bin in the bins of others; as they are where a score lies outside of them."""
     ranged = _is_range(edges)
-    fits = edges[0] <= values[0] and values[-1] <= edges[-1] if ranged else within_unit(values)
+    fits = bool(np.all((edges[0] <= values) & (values <= edges[-1]))) if ranged else within_unit(values)
     return _moved(counts, edges, values, len(edges) - 1, unit=not ranged) if fits else counts
 
 

@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from audit.engine import prepare
 from audit.engine.counts import Counts
-from audit.engine.edges import value_edges
-from audit.engine.sums import exact
+from audit.engine.edges import logit_edges, value_edges
+from audit.engine.sums import exact, score_sums
 from tests.engine.make import audited, estimate, run, spec
 
 SCORED = {"label": "y", "score": "s"}
@@ -129,3 +129,27 @@ def test_more_rows_than_doubles_add_up_are_summed_as_integers(scores, monkeypatc
     )
     assert counted(frame).save() == quick
     assert asked
+
+
+def test_as_many_scores_as_bins_have_one_each_beside_rows_without():
+    values = np.arange(1, prepare.SCORE_BINS + 1) / 1024
+    frame = rows(14, np.concatenate([values, values, [0.5]])).assign(p=1)
+    frame.loc[len(frame) - 1, "s"] = None
+    found = counted(frame, SCORED | {"prediction": "p"})
+    assert len(found.edges) == prepare.SCORE_BINS + 1
+    assert found.edges != tuple(logit_edges(prepare.SCORE_BINS))
+
+
+def test_doubles_are_given_up_where_bins_turn_out_to_hold_more_rows_than_scores(monkeypatch):
+    """Few rows a score in the probe; the bins of all rows hold more than doubles may add up."""
+    monkeypatch.setattr(prepare, "PROBE_ROWS", 900)
+    monkeypatch.setattr("audit.engine.aggregate.FEW_ROWS", 20)
+    asked = []
+
+    def spied(*arguments, few=False):
+        asked.append(few)
+        return score_sums(*arguments, few=few)
+
+    monkeypatch.setattr("audit.engine.aggregate.score_sums", spied)
+    counted(rows(15, 0.5 + np.random.default_rng(15).permutation(3000) / 1e6))
+    assert asked == [True, True, False]
