@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,15 +17,13 @@ import pyarrow as pa
 from audit import bundle, codec, gate
 from audit.engine import run as engine
 from audit.engine.counts import Counts
-from audit.errors import OutputError, UsageError
+from audit.errors import UsageError
 from audit.gate import Decision
+from audit.looks import count_look
 from audit.registry import OTHER_TASKS
 from audit.report import html, junit, markdown, sarif
 from audit.result import AuditResult, Verdict, group_name
 from audit.spec import AuditSpec, from_dict, load
-
-if sys.platform != "win32":
-    import fcntl
 
 FRAMES = ("findings", "rules", "comparisons", "estimates", "cells", "conditional")
 """What `Audit.to_frame` gives."""
@@ -293,53 +289,3 @@ def _look_key(result: AuditResult) -> tuple[str, str]:
 
 def _digest(values: list[Any]) -> str:
     return hashlib.sha256(json.dumps(codec.to_plain(values)).encode()).hexdigest()
-
-
-def count_look(history: Path, policy: str, data: str, *, created_at: str) -> int:
-    """Write this look into the history and return its number, from 1, under this policy at this data.
-
-    The history holds one JSON object a line and is only ever appended to, under a lock. A line that
-    cannot be read is an error: a look that is not counted would spend α twice.
-    """
-    try:
-        with history.open("a+b") as handle, _locked(handle.fileno()):
-            handle.seek(0)
-            content = handle.read()
-            seen = _looks(content, history, policy, data)
-            entry = {"policy": policy, "data": data, "look": seen + 1, "at": created_at}
-            start = b"" if not content or content.endswith(b"\n") else b"\n"
-            handle.write(start + json.dumps(entry).encode() + b"\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-    except OSError as error:
-        raise OutputError(
-            f"the history of looks cannot be written: {error.strerror or error}", where=str(history)
-        ) from error
-    return seen + 1
-
-
-def _looks(content: bytes, history: Path, policy: str, data: str) -> int:
-    seen = 0
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            seen += (entry["policy"], entry["data"]) == (policy, data)
-        except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(
-                "not a look that can be read",
-                where=f"{history}:{number}",
-                hint="Mend or remove the line; looks that are not counted make later verdicts too sure.",
-            ) from error
-    return seen
-
-
-@contextlib.contextmanager
-def _locked(handle: int) -> Iterator[None]:
-    if sys.platform == "win32":
-        yield
-        return
-    with contextlib.suppress(OSError):  # some network file systems have no locks
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    yield

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from audit.monitor.series import Point
-from audit.report.axes import position, tick_values
+from audit.report.axes import position, tick_values, tick_word
 
 WIDTH, HEIGHT = 360, 150
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24
@@ -112,8 +112,7 @@ def _ticks(low: float, high: float, y: Callable[[float], float]) -> tuple[Tick, 
     # Twice the room that there is: a line of figures is half as high as it is wide.
     span = 2 * (HEIGHT - TOP - BOTTOM)
     return tuple(
-        Tick(y(value), f"{value:.10g}".replace("-", "−"))
-        for value in tick_values(low, high, log=False, span=span, apart=32)
+        Tick(y(value), tick_word(value)) for value in tick_values(low, high, log=False, span=span, apart=32)
     )
 
 

@@ -14,6 +14,7 @@ FLOORS = {
     "registry": 0,
     "resources": 0,
     "bundle": 1,
+    "looks": 1,
     "spec": 1,
     "engine": 2,
     "governance": 2,

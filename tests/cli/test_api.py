@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 import audit
 from audit import api, bundle
 from audit.cli.main import main
-from audit.errors import OutputError, SpecError, UsageError
+from audit.errors import SpecError, UsageError
 from tests.cli.conftest import rows
 
 RULES = [
@@ -128,44 +127,6 @@ def test_what_is_wrong_is_said(options: dict[str, object], words: str) -> None:
 
 
 class TestLooks:
-    def test_counted_by_policy_and_data(self, tmp_path: Path) -> None:
-        history = tmp_path / "looks.jsonl"
-        looks = [("p", "d"), ("p", "d"), ("q", "d"), ("p", "e"), ("p", "d")]
-        assert [api.count_look(history, *look, created_at=NOW) for look in looks] == [1, 2, 1, 1, 3]
-        assert [json.loads(line)["look"] for line in history.read_text().splitlines()] == [1, 2, 1, 1, 3]
-
-    def test_a_missing_line_end_is_mended(self, tmp_path: Path) -> None:
-        history = tmp_path / "looks.jsonl"
-        history.write_text('{"policy": "p", "data": "d"}')
-        assert api.count_look(history, "p", "d", created_at=NOW) == 2
-        assert len(history.read_text().splitlines()) == 2
-
-    @pytest.mark.parametrize("line", ["x", "[]", "{}", '{"policy": "p"}', "null"])
-    def test_a_line_that_is_none_is_an_error(self, tmp_path: Path, line: str) -> None:
-        history = tmp_path / "looks.jsonl"
-        history.write_text(f'{{"policy": "p", "data": "d"}}\n{line}\n')
-        with pytest.raises(OutputError) as caught:
-            api.count_look(history, "p", "d", created_at=NOW)
-        assert caught.value.where == f"{history}:2"
-
-    def test_no_place_for_it(self, tmp_path: Path) -> None:
-        with pytest.raises(OutputError):
-            api.count_look(tmp_path / "no/such/folder", "p", "d", created_at=NOW)
-
-    def test_many_at_once_count_each(self, tmp_path: Path) -> None:
-        history = tmp_path / "looks.jsonl"
-        seen: list[int] = []
-
-        def look() -> None:
-            seen.append(api.count_look(history, "p", "d", created_at=NOW))
-
-        threads = [threading.Thread(target=look) for _ in range(25)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(seen) == list(range(1, 26))
-
     def test_a_frame_is_known_by_its_cells(self, tmp_path: Path) -> None:
         history = tmp_path / "looks.jsonl"
         looks = [audited(history=history).result.policy.look for _ in range(2)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.report.axes import tick_values
+from audit.report.axes import tick_values, tick_word
 from audit.report.charts import MOST_ROWS, PANEL, forest, forests
 from audit.report.forest_rows import TALLEST, Axis, Row, domain, parts
 from audit.report.numbers import clean, width, wrap
@@ -92,6 +92,23 @@ def test_ticks_lie_on_the_axis_apart_from_each_other(low: float, high: float) ->
     linear = tick_values(-low, high, log=False, span=PANEL)
     assert linear == sorted(set(linear))
     assert len(linear) >= 1
+
+
+@given(st.floats(-1e12, 1e12), st.floats(1e-3, 1e12))
+def test_no_label_of_a_tick_reaches_its_neighbour(low: float, reach: float) -> None:
+    ticks = tick_values(low, low + reach, log=False, span=PANEL)
+    places = [PANEL * (t - low) / reach for t in ticks]
+    wide = [7 * len(tick_word(t)) for t in ticks]
+    assert all(b - a > (v + w) / 2 for (a, b), (v, w) in zip(pairwise(places), pairwise(wide), strict=True))
+
+
+def test_ticks_have_commas_between_thousands() -> None:
+    axis = Axis("Error", log=False, parity=0.0)
+    drawing = draw(forest([row(21_000, 9_000, label="a"), row(-9_000, 9_000, label="b")], axis), figure="f")
+    said = " ".join(parsed(drawing.body).itertext())
+    assert "20,000" in said
+    assert "−10,000" in said
+    assert tick_word(2e11) == "200,000,000,000"
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
