@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.engine import scored as score_tables
+from audit.engine import selective
 from audit.engine.cells import Cells
 from audit.engine.counts import Counts
 from audit.engine.groups import MISSING, Floats, Groups, Index, exact_sum, place, tabulate
@@ -265,7 +266,12 @@ class Tables:
     @cached_property
     def uneven_labels(self) -> str | None:
         """Why labels are too unevenly present over groups and predictions for a pass, or None."""
-        return self.uneven_where(slice(None), "prediction")
+        by_group = self.uneven_where(slice(None), "prediction")
+        if by_group or self.task != "regression" or "label" not in self.roles:
+            return by_group
+        groupings = ((), *(grouping for grouping in self.groupings if len(grouping) == 1))
+        histograms = [(grouping, self.cells(grouping, "histogram")) for grouping in groupings]
+        return selective.over_predictions(histograms, self.cells(()).keys["label"] >= 0, COVERAGE_GAP)
 
     def uneven_where(self, predictions: slice, words: str) -> str | None:
         """As `uneven_labels`, over these predictions alone, which `words` names."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -221,7 +223,8 @@ def test_counts_are_saved_loaded_and_added_up(columns: dict) -> None:
         assert mine.n == theirs.n
         wanted = theirs.value
         assert mine.value == (wanted if wanted is None else pytest.approx(wanted, rel=1e-12, abs=1e-12))
-    assert np.array_equal(joined.histogram[0].keys["bin"], whole.histogram[0].keys["bin"])
+    for key in ("label", "bin"):
+        assert np.array_equal(joined.histogram[0].keys[key], whole.histogram[0].keys[key])
 
 
 def test_counts_of_unlike_tasks_are_not_added() -> None:
@@ -349,3 +352,86 @@ def test_a_distance_between_equal_distributions_is_seldom_called() -> None:
             evidence = Distance(found.value, found.wide, found.narrow, found.sigma)
             called += bool(evidence.low_limit(np.asarray(0.05)) > 0)
         assert called <= 8, kind
+
+
+RULES = [
+    {"metric": "mae", "comparison": "difference", "at_most": 60},
+    {"metric": "mean_prediction", "comparison": "difference", "at_most": 200},
+]
+
+
+def told(known: Callable[[pd.DataFrame], Any], frame: pd.DataFrame | None = None, **columns: str) -> Any:
+    """The audit of rows of which those chosen have a label."""
+    rows = make() if frame is None else frame
+    return run(rows.assign(y=rows.y.where(known(rows))), RULES, **columns)
+
+
+@pytest.mark.parametrize(
+    ("known", "share"),
+    [
+        (lambda rows: rows.p < rows.p.median(), "0% to 100%"),
+        (lambda rows: rows.p > rows.p.quantile(0.2), "0% to 100%"),
+        (lambda rows: rows.p.between(*rows.p.quantile([0.3, 0.7])), "0% to 100%"),
+        (lambda rows: (rows.p < rows.p.median()) | (rows.index % 5 > 0), "to 100%"),
+    ],
+    ids=["low", "high", "middle", "in part"],
+)
+def test_labels_known_at_some_predictions_alone_keep_errors_from_passing(known: Any, share: str) -> None:
+    assert run(make(), RULES).verdict == "pass"
+    result = told(known)
+    assert [rule.verdict.value for rule in result.rules] == ["inconclusive", "pass"]
+    blocked = {c.blocked for c in result.comparisons if c.metric == "mae"}
+    assert all("label coverage" in words and share in words for words in blocked)
+    assert any("over the predictions" in words for words in result.data.warnings)
+
+
+def test_labels_known_at_some_predictions_of_one_group_alone_are_told_of_it() -> None:
+    result = told(lambda rows: (rows.g != "c") | (rows.index % 20 > 0) | (rows.p < rows.p.median()))
+    assert result.verdict == "pass"
+    low = make(9000)
+    hidden = (low.g == "c") & (low.p > low.p[low.g == "c"].quantile(0.96))
+    result = told(lambda rows: ~hidden, low)
+    assert result.rules[0].verdict == "inconclusive"
+    assert any("of g c" in words for words in result.data.warnings)
+
+
+@pytest.mark.parametrize("rows", [300, 4000])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_labels_missing_by_chance_are_let_be(share: float, rows: int) -> None:
+    frame = make(rows)
+    for seed in range(8):
+        luck = np.random.default_rng(seed).random(rows) < share
+        found = run(frame.assign(y=frame.y.where(luck))).data.warnings
+        assert not any("over the predictions" in words for words in found)
+
+
+def test_a_violation_among_the_labelled_stays_one() -> None:
+    frame = make().assign(p=lambda rows: np.where(rows.g == "a", rows.p + 120, rows.p))
+    result = told(lambda rows: rows.p < rows.p.quantile(0.9), frame)
+    assert result.rules[0].verdict == "violation"
+    assert all("label coverage" in c.blocked for c in result.comparisons if c.metric == "mae")
+
+
+def earlier(counts: Counts) -> Counts:
+    """The counts as files of earlier versions hold them."""
+    tables = tuple(table.merged(keys=("bin",)) for table in counts.histogram)
+    return Counts.load(replace(counts, histogram=tables).save())
+
+
+def test_counts_of_earlier_versions_load_and_add_and_do_not_pass_for_what_they_cannot_say() -> None:
+    frame, spec = make(), spec_of(RULES)
+    whole = frame.assign(y=frame.y.where(frame.p < frame.p.median()))
+
+    def verdicts(counts: Counts) -> list[str]:
+        result = audit(spec, counts=counts, created_at="2026-01-01T00:00:00Z")[0]
+        return [rule.verdict.value for rule in result.rules]
+
+    assert verdicts(earlier(take(frame))) == ["pass", "pass"]
+    assert verdicts(earlier(take(whole))) == ["inconclusive", "pass"]
+    known, unknown = take(frame[:2000]), take(whole[2000:])
+    assert verdicts(known + unknown) == verdicts(earlier(known) + unknown) == ["inconclusive", "pass"]
+    assert (earlier(known) + unknown).histogram[0].keys.keys() == {"bin", "label"}
+    mixed = known + earlier(unknown)
+    assert verdicts(mixed) == ["inconclusive", "pass"]
+    assert mixed.rows == len(frame)
+    assert verdicts(earlier(take(frame[:2000])) + take(frame[2000:])) == ["pass", "pass"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 ROWS = 6000
@@ -44,7 +45,8 @@ def people(seed: int = 7, rows: int = ROWS) -> pa.Table:
             "y": pa.array(np.where(true, "Yes", "no").astype(object), mask=rng.random(rows) < 0.1),
             "p": pa.array(score > 0.5, mask=gaps),
             "s": single,
-            "d": pa.array(rng.normal(100, 30, rows)),
+            "d": (amount := pa.array(rng.normal(100, 30, rows))),
+            "paid": pc.if_else(pc.greater(pa.array(score), 0.7), None, amount),
             "w": pa.array(np.exp2(rng.uniform(-10, 16, rows))),
             "k": pa.array(rng.integers(0, 50, rows)),
             "q": pa.array(np.round(score.astype(np.float64) * 700) / 700, mask=gaps),
@@ -99,7 +101,7 @@ SPECS = {
 """,
     "regression": """
   task: regression
-  columns: {label: d, prediction: s, weight: w}
+  columns: {label: paid, prediction: s, weight: w}
   attributes: {g: {}, flag: {}}
   filter: d > 0
 """,

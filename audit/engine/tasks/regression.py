@@ -57,7 +57,8 @@ def count(spec: AuditSpec, source: Source) -> Counts:
         cells.append(_keyed(found).merged())
         excluded = dict(left_out)
     for table, grouping in zip(fetched["histogram"], plan_.groupings, strict=True):
-        histogram.append(decoder.cells(table, grouping, sums=names(table))[0].merged(keys=("bin",)))
+        found = _labelled(decoder.cells(table, grouping, sums=names(table))[0])
+        histogram.append(found.merged(keys=("label", "bin")))
     if source.rejected:
         excluded = {decode.UNREADABLE: source.rejected} | excluded
     source.check_unchanged()
@@ -82,7 +83,13 @@ def expressions(spec: AuditSpec, source: Source) -> dict[str, list[ir.Table]]:
 
 
 def aligned(mine: Counts, theirs: Counts) -> tuple[Counts, Counts]:
-    """Both counts in the coarser of their units, and in bins of the width that the range of both asks for."""
+    """Both counts in the coarser of their units, and in bins of the width that the range of both asks for.
+
+    Where one of them does not say which predictions have a label, the sum does not say so either.
+    """
+    mine, theirs = _flagged(mine), _flagged(theirs)
+    if not all("label" in table.keys for counts in (mine, theirs) for table in counts.histogram):
+        mine, theirs = _unflagged(mine), _unflagged(theirs)
     one, other = dict(mine.scales), dict(theirs.scales)
     common = {name: max(one[name], other[name]) for name in one}
     common["bins"] = min(one["bins"], other["bins"])
@@ -107,12 +114,30 @@ def _rescaled(counts: Counts, scales: dict[str, int]) -> Counts:
         for table in counts.cells
     )
     histogram = tuple(
-        replace(table, keys={"bin": table.keys["bin"] >> steps["width"]}).merged()
+        replace(table, keys={**table.keys, "bin": table.keys["bin"] >> steps["width"]}).merged()
         for table in counts.histogram
     )
     return replace(
         counts, cells=cells, histogram=histogram, scales=tuple((name, scales[name]) for name in old)
     )
+
+
+def _flagged(counts: Counts) -> Counts:
+    """Counts of an earlier version with the flag of a label, where all of their rows have one or none has."""
+    flags = np.unique(counts.cells[0].keys["label"])
+    if len(flags) != 1:
+        return counts
+    histogram = tuple(
+        replace(
+            table, keys={"label": np.full(len(table), flags[0], dtype=np.int64), "bin": table.keys["bin"]}
+        )
+        for table in counts.histogram
+    )
+    return replace(counts, histogram=histogram)
+
+
+def _unflagged(counts: Counts) -> Counts:
+    return replace(counts, histogram=tuple(table.merged(keys=("bin",)) for table in counts.histogram))
 
 
 def _bare(spec: AuditSpec) -> AuditSpec:
@@ -245,16 +270,21 @@ def _expressions(plan_: Plan, scales: Scales) -> dict[str, list[ir.Table]]:
         made["cells"].append(table.group_by(cell_keys).aggregate(**summed, **extremes))
         rows = sums(plan_, table, {})
         made["histogram"].append(
-            table.group_by([*keys, "bin"]).aggregate(**rows, low=table.vp.min(), high=table.vp.max())
+            table.group_by([*keys, "known", "bin"]).aggregate(**rows, low=table.vp.min(), high=table.vp.max())
         )
     return made
 
 
+def _labelled(cells: Cells) -> Cells:
+    """The cells with `label` 0 where there is one, else −1."""
+    keys = {name: values for name, values in cells.keys.items() if name != "known"}
+    return replace(cells, keys={**keys, "label": cells.keys["known"]})
+
+
 def _keyed(cells: Cells) -> Cells:
     """The cells with `label` 0 where there is one (else −1), and `prediction` 0."""
-    known = cells.keys["known"]
-    others = {name: values for name, values in cells.keys.items() if name != "known"}
-    keys = {**others, "label": known, "prediction": np.zeros(len(cells), dtype=np.int64)}
+    cells = _labelled(cells)
+    keys = {**cells.keys, "prediction": np.zeros(len(cells), dtype=np.int64)}
     ends = {"low": np.inf, "high": -np.inf}
     extremes = {
         name: np.where(np.isnan(cells.sums[name]), ends[name[2:]], cells.sums[name])
