@@ -395,5 +395,8 @@ class AuditResult(Shown):
     cells: tuple[Cell, ...]
     versions: dict[str, str]
     """Versions of what computed it: python, duckdb, ibis, numpy, scipy."""
+    score_spans: tuple[tuple[float, float], ...] = ()
+    """The least and the greatest score of everyone in each bin of `score_edges`; its end twice where it is
+    empty."""
     predictions: tuple[Spread, ...] = ()
     """Regression: the spread of predictions, of everyone and of each attribute's groups."""

@@ -14,10 +14,13 @@ MOST_GROUPS = 50
 """Groups per attribute that get curves: the largest."""
 
 
-def curves(tables: Tables) -> tuple[tuple[float, ...], tuple[ScoreBins, ...]]:
-    """Edges and bins, for everyone and for each attribute's groups."""
+Spans = tuple[tuple[float, float], ...]
+
+
+def curves(tables: Tables) -> tuple[tuple[float, ...], Spans, tuple[ScoreBins, ...]]:
+    """Edges, the least and greatest score between them, and bins for everyone and each attribute's groups."""
     if not tables.counts.scores:
-        return (), ()
+        return (), (), ()
     everyone = tables.scored(())
     starts = _starts(everyone.n.sum(axis=(0, 2)))
     edges = tables.counts.edges
@@ -25,7 +28,7 @@ def curves(tables: Tables) -> tuple[tuple[float, ...], tuple[ScoreBins, ...]]:
     made: list[ScoreBins] = []
     for grouping in ((), *(grouping for grouping in tables.groupings if len(grouping) == 1)):
         made += _bins(tables.scored(grouping), grouping, starts)
-    return kept, tuple(made)
+    return kept, _spans(everyone, starts, kept[1:]), tuple(made)
 
 
 def _starts(rows: Floats) -> list[int]:
@@ -33,6 +36,15 @@ def _starts(rows: Floats) -> list[int]:
     share = np.cumsum(rows) / rows.sum()
     level = np.floor(np.concatenate([[0.0], share[:-1]]) * PLOT_BINS).astype(int)
     return [0, *(int(i) for i in np.flatnonzero(np.diff(level) > 0) + 1)]
+
+
+def _spans(everyone: Scored, starts: list[int], ends: tuple[float, ...]) -> Spans:
+    least = np.minimum.reduceat(everyone.low.min(axis=(0, 2)), starts)
+    greatest = np.maximum.reduceat(everyone.high.max(axis=(0, 2)), starts)
+    return tuple(
+        (float(low), float(high)) if low <= high else (end, end)
+        for low, high, end in zip(least, greatest, ends, strict=True)
+    )
 
 
 def _bins(scored: Scored, grouping: tuple[str, ...], starts: list[int]) -> list[ScoreBins]:

@@ -71,7 +71,7 @@ def audit(
     entries = [entry for rule in rules for entry in _entries(rule, context)]
     comparisons = compare(entries, policy)
     findings, verdicts, verdict = judge(comparisons, policy)
-    edges, bins = curves(tables)
+    edges, spans, bins = curves(tables)
     _, not_measured = measurable(tables)
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
@@ -91,6 +91,7 @@ def audit(
         not_measured=tuple(not_measured) + _unjudged(rules, tables),
         cells=_cells(counts),
         versions=_versions(),
+        score_spans=spans,
         predictions=spreads(tables),
     )
     return result, counts

@@ -125,6 +125,7 @@ def sweeps(
     charts: list[tuple[str, bool, list[tuple[str, list[Point]]]]],
     *,
     span: tuple[float, float],
+    steps: bool,
     threshold: float | None,
     x_title: str,
     in_use: str,
@@ -132,12 +133,15 @@ def sweeps(
     """One chart a quantity along thresholds, a line a group; the threshold in use is marked.
 
     `charts` holds (title, is a ratio, lines); every chart has the same groups in the same order.
-    `span` is the least and the largest score.
+    `span` is the least and the largest score. `steps` says that the points are all scores there are:
+    a threshold between two of them decides as the upper one does.
     """
     names = list(dict.fromkeys(label for _, _, lines in charts for label, _ in lines))
     ticks = [0, 0.5, 1] if span == (0.0, 1.0) else tick_values(*span, log=False, span=SWEEP_WIDTH, apart=48)
     x = _axis("x", list(span), ticks, x_title)
-    found = [_sweep(title, ratio, lines, names, threshold, x, in_use) for title, ratio, lines in charts]
+    found = [
+        _sweep(title, ratio, lines, names, threshold, x, in_use, steps) for title, ratio, lines in charts
+    ]
     return {"hconcat": found, "spacing": 38, "padding": 4, "resolve": {"legend": {"stroke": "shared"}}}
 
 
@@ -149,6 +153,7 @@ def _sweep(
     threshold: float | None,
     x: dict[str, Any],
     in_use: str,
+    steps: bool,
 ) -> dict[str, Any]:
     parity = 1.0 if ratio else 0.0
     low, high = _reach([y for _, points in lines for _, y in points] + [parity], ratio=ratio)
@@ -164,12 +169,14 @@ def _sweep(
         _line([(end, parity) for end in x["scale"]["domain"]], x, y, MUTED, 1, [3, 3])
     ]
     marked = [] if threshold is None else _marked(threshold, in_use, x)
-    lines_of_groups = {
-        "mark": {"type": "line", "strokeWidth": 2},
-        "data": {"values": values},
-        "encoding": {"x": x, "y": y, **_told_apart(names)},
-    }
-    layers += [*marked[:1], lines_of_groups, *marked[1:]]
+    told, data = _told_apart(names), {"values": values}
+    line = {"type": "line", "strokeWidth": 2, "interpolate": "step-before" if steps else "linear"}
+    lines_of_groups = [{"mark": line, "data": data, "encoding": {"x": x, "y": y, **told}}]
+    if steps:
+        dot = {"type": "circle", "size": 26, "opacity": 1}
+        fill = {"field": "g", "type": "nominal", "scale": told["stroke"]["scale"], "legend": None}
+        lines_of_groups.append({"mark": dot, "data": data, "encoding": {"x": x, "y": y, "fill": fill}})
+    layers += [*marked[:1], *lines_of_groups, *marked[1:]]
     layers.append(
         {
             "mark": {"type": "text", "align": "left", "fontWeight": 600, "fill": INK, "text": title},

@@ -39,6 +39,8 @@ class ScoreFigure:
     drawing: Drawing
     table: ScoreTable
     reference: str = ""
+    steps: bool = False
+    """Of a sweep: its points are all the scores there are."""
 
 
 def score_figures(case: Case) -> tuple[ScoreFigure, ...]:
@@ -147,8 +149,10 @@ def _sweep(case: Case, anchor: str, attribute: str, groups: list[ScoreBins]) -> 
     named = {j.row.reference for j in case.judged if j.row.grouping == groups[0].grouping}
     reference = next((b for b in groups if group_name(b.group) in named), groups[0])
     others = [b for b in groups if b is not reference][:MOST_LINES]
-    base = sweep(reference, case.result.score_edges)
-    swept = [(numbers.name(b.group), sweep(b, case.result.score_edges)) for b in others]
+    edges, spans = case.result.score_edges, case.result.score_spans
+    steps = bool(spans) and all(low == high for low, high in spans)
+    base = sweep(reference, edges, spans)
+    swept = [(numbers.name(b.group), sweep(b, edges, spans)) for b in others]
     said = words.words()["axis"]
     quantities = (
         ("sweep_selection", "selected", True),
@@ -164,7 +168,8 @@ def _sweep(case: Case, anchor: str, attribute: str, groups: list[ScoreBins]) -> 
         return None
     spec = sweeps(
         charts,
-        span=(case.result.score_edges[0], case.result.score_edges[-1]),
+        span=(edges[0], edges[-1]),
+        steps=steps,
         threshold=case.result.data.threshold,
         x_title=said["threshold"],
         in_use=said["in_use"],
@@ -182,7 +187,7 @@ def _sweep(case: Case, anchor: str, attribute: str, groups: list[ScoreBins]) -> 
     table = ScoreTable(("threshold", "group", "selection_ratio", "tpr_difference", "fpr_difference"), rows)
     drawing = draw(spec, figure=anchor)
     name = numbers.name(reference.group)
-    return ScoreFigure(anchor, "sweep", attribute, len(groups) - 1, len(others), drawing, table, name)
+    return ScoreFigure(anchor, "sweep", attribute, len(groups) - 1, len(others), drawing, table, name, steps)
 
 
 def _value(a: Swept, b: Swept, what: str, *, ratio: bool) -> float | None:

@@ -95,28 +95,34 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [*kept, points[-1]]
 
 
-def thresholds(edges: Sequence[float]) -> list[int]:
-    """Positions of inner edges, about evenly spaced by score."""
+def thresholds(edges: Sequence[float], scores: Sequence[float]) -> list[int]:
+    """Positions of inner edges whose scores are about evenly spaced."""
     chosen: list[int] = []
     apart = 0.9 * (edges[-1] - edges[0]) / POINTS
     for i in range(1, len(edges) - 1):
-        if not chosen or edges[i] - edges[chosen[-1]] >= apart:
+        if not chosen or scores[i] - scores[chosen[-1]] >= apart:
             chosen.append(i)
     return chosen
 
 
-def sweep(bins: ScoreBins, edges: Sequence[float]) -> tuple[Swept, ...]:
-    """What each threshold would give this group; a rate with nothing underneath is None."""
+def sweep(
+    bins: ScoreBins, edges: Sequence[float], spans: Sequence[tuple[float, float]] = ()
+) -> tuple[Swept, ...]:
+    """What each threshold would give this group; a rate with nothing underneath is None.
+
+    Thresholds are the least scores of the bins where `spans` says them, else the bins' edges.
+    """
+    scores = [low for low, _ in spans] or edges
     positives, negatives = sum(bins.positives), sum(bins.negatives)
     rows = [p + n + u for p, n, u in zip(bins.positives, bins.negatives, bins.unlabelled, strict=True)]
     total = sum(rows)
     above = [list(reversed(_from_above(c))) for c in (rows, bins.positives, bins.negatives)]
     return tuple(
         Swept(
-            edges[i],
+            scores[i],
             above[0][i] / total if total else None,
             above[1][i] / positives if positives else None,
             above[2][i] / negatives if negatives else None,
         )
-        for i in thresholds(edges)
+        for i in thresholds(edges, scores)
     )

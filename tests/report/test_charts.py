@@ -220,7 +220,7 @@ def test_calibration_accounts_for_every_labelled_row(counts: tuple[list[int], li
 def test_a_sweep_counts_rows_at_or_above_each_threshold(counts: tuple[list[int], list[int]]) -> None:
     positives, negatives = counts
     edges = [i / len(positives) for i in range(len(positives) + 1)]
-    for point, at in zip(sweep(bins(*counts), edges), thresholds(edges), strict=True):
+    for point, at in zip(sweep(bins(*counts), edges), thresholds(edges, edges), strict=True):
         assert point.threshold == edges[at]
         total = sum(positives) + sum(negatives)
         above = sum(positives[at:]) + sum(negatives[at:])

@@ -68,22 +68,33 @@ def moments(
 ) -> tuple[float | None, float | None]:
     """Mean and population standard deviation of the scores.
 
-    Each is read at the mean of the group's labelled rows in its bin, or at its middle where there is none.
+    Each is read at the mean of the group's labelled rows in its bin, or midway between the bin's least and
+    greatest score where there is none.
     """
     found = next((b for b in result.score_bins if (b.grouping, b.group) == (grouping, group)), None)
     if found is None:
         return None, None
-    counts, edges = _counts(found), result.score_edges
+    counts = _counts(found)
     total = math.fsum(counts)
     if total == 0:
         return None, None
     scores = [
         (low + high) / 2 if known is None else known
-        for (low, high), known in zip(pairwise(edges), found.mean_score, strict=True)
+        for (low, high), known in zip(spans(result), found.mean_score, strict=True)
     ]
     mean = math.fsum(s * k for s, k in zip(scores, counts, strict=True)) / total
     spread = math.fsum(k * (s - mean) ** 2 for s, k in zip(scores, counts, strict=True)) / total
     return mean, math.sqrt(spread)
+
+
+def spans(result: AuditResult) -> tuple[tuple[float, float], ...]:
+    """The least and greatest score of each bin; its edges where an older audit does not say them."""
+    return result.score_spans or tuple(pairwise(result.score_edges))
+
+
+def width(result: AuditResult) -> float | None:
+    """How far apart scores of one bin can lie; 0 where each has its own, None where there are none."""
+    return max((high - low for low, high in spans(result)), default=None)
 
 
 def _counts(bins: ScoreBins) -> list[float]:

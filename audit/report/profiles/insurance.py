@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import NormalDist
 
 from audit.governance import adverse_impact
-from audit.report.profiles.counting import attribute_of, control_group, moments, selected
+from audit.report.profiles.counting import attribute_of, control_group, moments, selected, width
 from audit.report.profiles.frame import Case, Document, Field, page
 from audit.result import Attribute
 
@@ -81,7 +80,7 @@ def html(case: Case) -> Document:
         tables=tables,
         verdicts=VERDICTS,
         preset=PRESET,
-        width=max((b - a for a, b in pairwise(case.result.score_edges)), default=None),
+        width=width(case.result),
     )
 
 
@@ -128,7 +127,7 @@ def _approvals(case: Case, attribute: Attribute) -> Table | None:
 def _scores(case: Case, attribute: Attribute) -> Table | None:
     """Mean scores; the spread within a bin is taken at its greatest, so that no p is too small for it."""
     sizes: dict[str, tuple[int, float, float]] = {}
-    reach = max((b - a for a, b in pairwise(case.result.score_edges)), default=0.0) / 2
+    reach = (width(case.result) or 0.0) / 2
     unknown = 0
     for bins in case.result.score_bins:
         if bins.grouping != (attribute.name,):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from audit.governance import adverse_impact
 from audit.governance.adverse_impact import Impact
-from audit.report.profiles.counting import control_group, moments, selected
+from audit.report.profiles.counting import control_group, moments, selected, width
 from audit.report.profiles.frame import Case, Document, page
 from audit.result import Attribute
 
@@ -66,8 +65,6 @@ def html(case: Case) -> Document:
     )
     tables = tuple(table for a in case.result.data.attributes if (table := _table(case, a)) is not None)
     faults = () if tables else ("no attribute has two groups with decisions",)
-    edges = case.result.score_edges
-    width = max((b - a for a, b in pairwise(edges)), default=None)
     return page(
         case,
         "lending.html",
@@ -76,7 +73,7 @@ def html(case: Case) -> Document:
         cites=CITES,
         faults=faults,
         tables=tables,
-        width=width,
+        width=width(case.result),
         deviation=moments(case.result, (), ())[1],
         comfort=COMFORT,
         concern=CONCERN,
