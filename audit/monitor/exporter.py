@@ -92,6 +92,11 @@ def _ledger(tallies: Mapping[str, int], model: str) -> Iterator[Metric]:
     for kind in ("predictions", "labels"):
         late.add_metric((kind,), tallies.get(f"late.{kind}", 0))
     yield late
+    yield CounterMetricFamily(
+        P + "versions_unnamed",
+        "Predictions kept without the name of their model version, for there were too many names.",
+        value=tallies.get("versions_unnamed", 0),
+    )
     # A gauge: a prediction that comes after its label takes one off.
     yield GaugeMetricFamily(
         P + "labels_unmatched",

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from audit.errors import DataError
 
-VERSION = 4
+VERSION = 5
 
 metadata = MetaData()
 
@@ -42,7 +42,8 @@ cell = Table(
     "cell",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("value", Text, nullable=False, unique=True),
+    # Not unique by an index, for names are longer than an index takes: one writer at a time looks first.
+    Column("value", Text, nullable=False),
 )
 # Keys are hashes: a table that is ordered by them is rewritten whole by each batch. Here only the index is.
 prediction = Table(
@@ -160,10 +161,17 @@ def _append_rows(connection: Connection) -> None:
         connection.execute(text(f"DROP TABLE old_{table.name}"))
 
 
+def _free_names(connection: Connection) -> None:
+    """Names of groups of any length; SQLite's index takes them as it is."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE cell DROP CONSTRAINT cell_value_key"))
+
+
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: _add_deliveries,
     2: _add_scores,
     3: _append_rows,
+    4: _free_names,
 }
 """From version v to v + 1; each runs once, in the transaction that raises the version."""
 

@@ -225,7 +225,7 @@ def test_group_names_are_kept_as_they_are(ledger, tmp_path):
 
 
 def test_a_flood_of_groups_is_refused(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr("audit.monitor.ledger.MAX_CELLS", 10)
+    monkeypatch.setattr("audit.monitor.cells.MAX_CELLS", 10)
     path = write(tmp_path / "a.jsonl", [event(f"e{i}", sex=f"g{i}", label=1) for i in range(30)])
     ingest_file(ledger, path, Normaliser(MAPPING), now=NOW)
     found = ledger.tallies()

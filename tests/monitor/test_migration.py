@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import inspect
 
 from audit.monitor.closing import close
 from audit.monitor.events import Normaliser
@@ -11,9 +10,9 @@ from audit.monitor.files import ingest_file
 from audit.monitor.ledger import Ledger
 from audit.monitor.readings import tables
 from audit.monitor.records import get_meta, set_meta
+from audit.monitor.schema import VERSION
 from tests.monitor.log import ATTRIBUTES, DAY, LABEL_LAG, MAPPING, NOW, START, Truth, make_log
 from tests.monitor.make import SELECTION, TPR
-from tests.needs import needs_extra
 
 STREAMS = [SELECTION, TPR]
 DAYS = 8
@@ -34,24 +33,12 @@ KEYED_BY_HASH = {
         "ALTER TABLE l3 RENAME TO label",
     ),
     "postgresql": (
+        "ALTER TABLE cell ADD UNIQUE (value)",
         "DROP INDEX label_target",
         "ALTER TABLE label ADD PRIMARY KEY (target, revision, at, value)",
     ),
 }
 """What version 4 was before, by dialect."""
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.db"
-    needs_extra("psycopg")
-    server = request.getfixturevalue("postgres_url").replace("postgres://", "postgresql+psycopg://")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE migration")
-    admin.dispose()
-    return server.rpartition("/")[0] + "/migration"
 
 
 def test_a_ledger_of_version_3_goes_on(url, tmp_path):
@@ -74,7 +61,7 @@ def test_a_ledger_of_version_3_goes_on(url, tmp_path):
         close(ledger, STREAMS, ATTRIBUTES, as_of=START + (day + 1) * DAY, label_lag=LABEL_LAG)
         truth.close(START + (day + 1) * DAY)
     with ledger.engine.begin() as connection:
-        assert get_meta(connection, "schema_version") == "4"
+        assert get_meta(connection, "schema_version") == str(VERSION)
     assert truth.counts["duplicate"] > 50
     assert {k: n for k, n in ledger.tallies().items() if n} == truth.tallies()
     assert tables(ledger).to_bytes() == truth.table_bytes()
