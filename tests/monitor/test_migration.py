@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from multiprocessing import get_context
+from signal import SIGKILL
+
+import pytest
 from sqlalchemy import inspect
 
 from audit.monitor.closing import close
@@ -10,12 +14,15 @@ from audit.monitor.files import ingest_file
 from audit.monitor.ledger import Ledger
 from audit.monitor.readings import tables
 from audit.monitor.records import get_meta, set_meta
-from audit.monitor.schema import VERSION
+from audit.monitor.schema import VERSION, connect
+from tests.monitor import worker
 from tests.monitor.log import ATTRIBUTES, DAY, LABEL_LAG, MAPPING, NOW, START, Truth, make_log
 from tests.monitor.make import SELECTION, TPR
 
 STREAMS = [SELECTION, TPR]
 DAYS = 8
+CASES = [(version, "opened") for version in (1, 2, 3, 4)]
+CASES += [(version, how) for version in (1, 3) for how in ("opened by two", "killed")]
 KEYED_BY_HASH = {
     "sqlite": (
         "CREATE TABLE p3 (key INTEGER NOT NULL PRIMARY KEY, rest BIGINT NOT NULL, unit BIGINT NOT NULL, "
@@ -33,30 +40,76 @@ KEYED_BY_HASH = {
         "ALTER TABLE l3 RENAME TO label",
     ),
     "postgresql": (
-        "ALTER TABLE cell ADD UNIQUE (value)",
         "DROP INDEX label_target",
         "ALTER TABLE label ADD PRIMARY KEY (target, revision, at, value)",
     ),
 }
-"""What version 4 was before, by dialect."""
+"""From version 4 to 3, by dialect."""
+BACK = {
+    4: {"postgresql": ("ALTER TABLE cell ADD UNIQUE (value)",), "sqlite": ()},
+    3: KEYED_BY_HASH,
+    2: dict.fromkeys(
+        ("postgresql", "sqlite"),
+        (
+            "ALTER TABLE prediction DROP COLUMN score",
+            "ALTER TABLE prediction DROP COLUMN chance",
+            "DROP TABLE spread",
+        ),
+    ),
+    1: dict.fromkeys(("postgresql", "sqlite"), ("DROP TABLE delivery",)),
+}
+"""What makes a ledger of each version from one of the version after it."""
 
 
-def test_a_ledger_of_version_3_goes_on(url, tmp_path):
+def made_old(ledger, version):
+    with ledger.engine.begin() as connection:
+        for step in range(VERSION - 1, version - 1, -1):
+            for statement in BACK[step][connection.dialect.name]:
+                connection.exec_driver_sql(statement)
+        set_meta(connection, "schema_version", str(version))
+
+
+def reopened(url, how, version):
+    """The ledger after it was brought over: by one, by two at once, by one that had been killed in it."""
+    context = get_context("forkserver")
+    if how == "killed":
+        channel, other = context.Pipe(duplex=False)
+        process = context.Process(target=worker.bring_over_and_wait, args=(url, other))
+        process.start()
+        assert channel.recv() == "brought over, not committed"
+        process.kill()
+        process.join()
+        assert process.exitcode == -SIGKILL
+        engine = connect(url)
+        with engine.begin() as connection:
+            assert get_meta(connection, "schema_version") == str(version)
+        engine.dispose()
+    if how == "opened by two":
+        gate = context.Event()
+        processes = [context.Process(target=worker.open_at, args=(url, gate)) for _ in range(2)]
+        for process in processes:
+            process.start()
+        gate.set()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0, 0]
+    return Ledger(url)
+
+
+@pytest.mark.parametrize(("version", "how"), CASES)
+def test_a_ledger_of_an_older_version_goes_on(url, tmp_path, version, how):
     log, truth = make_log(days=DAYS, per_day=80, seed=7, late=0.3, twice=0.2), Truth(STREAMS)
     ledger = Ledger(url)
     for day, lines in enumerate(log.days):
         if day == DAYS // 2:
-            with ledger.engine.begin() as connection:
-                for statement in KEYED_BY_HASH[connection.dialect.name]:
-                    connection.exec_driver_sql(statement)
-                set_meta(connection, "schema_version", "3")
+            made_old(ledger, version)
             ledger.close()
-            ledger = Ledger(url)
+            ledger = reopened(url, how, version)
             indexes = {i["name"] for name in ("prediction", "label") for i in _indexes(ledger, name)}
             assert {"prediction_win", "label_target"} <= indexes
         path = tmp_path / f"{day}.jsonl"
         path.write_text("".join(f"{line}\n" for line in lines))
-        ingest_file(ledger, path, Normaliser(MAPPING), now=NOW)
+        ingest_file(ledger, path, Normaliser(MAPPING, threads=1), now=NOW)
         truth.read(lines)
         close(ledger, STREAMS, ATTRIBUTES, as_of=START + (day + 1) * DAY, label_lag=LABEL_LAG)
         truth.close(START + (day + 1) * DAY)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from time import sleep
 from typing import Any
 
-from audit.monitor import files
+from audit.monitor import files, schema
 from audit.monitor.closing import close
 from audit.monitor.events import Normaliser
 from audit.monitor.ledger import Ledger
@@ -46,3 +48,23 @@ def take(url: str, folder: str, chunk: int) -> None:
     for path in sorted(Path(folder).glob("*.jsonl")):
         files.ingest_file(ledger, path, normaliser, now=NOW)
     ledger.close()
+
+
+def open_at(url: str, gate: Event) -> None:
+    """Opens a ledger when it is told to, as another process does."""
+    gate.wait()
+    Ledger(url).close()
+
+
+def bring_over_and_wait(url: str, channel: Connection) -> None:
+    """Brings a ledger to this version and waits before the transaction ends, to be killed."""
+    last = schema.VERSION - 1
+    step = schema.MIGRATIONS[last]
+
+    def told(connection: Any) -> None:
+        step(connection)
+        channel.send("brought over, not committed")
+        sleep(600)
+
+    schema.MIGRATIONS[last] = told
+    Ledger(url)
