@@ -236,16 +236,18 @@ def _scores(found: Evaluation) -> Iterator[Metric]:
     share = GaugeMetricFamily(
         P + "score_above_cut_ratio", "Share of a group's scores that reach a cut.", labels=(*names, "cut")
     )
+    scored = GaugeMetricFamily(P + "rows_with_score", "Rows of a group with a score.", labels=names)
     without = GaugeMetricFamily(P + "rows_without_score", "Rows of a group without a score.", labels=names)
     system, least = found.frozen.result.system, found.frozen.result.policy.suppress_below or 0
     for one in found.scores:
         if one.rows + one.unscored < least:
             continue
         labels = (system.name, system.version or "", one.attribute, one.name)
+        scored.add_metric(labels, one.rows)
         without.add_metric(labels, one.unscored)
         for cut, above in zip(found.frozen.scores.cuts, one.above, strict=False):
             share.add_metric((*labels, f"{cut:.6g}"), above)
-    yield from (share, without)
+    yield from (share, scored, without)
 
 
 def _evaluation(found: Evaluation) -> Iterator[Metric]:
