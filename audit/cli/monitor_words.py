@@ -153,6 +153,8 @@ def tell_ledger(found: Evaluation) -> None:
         f"Late: {t.get('late.predictions', 0):,} predictions, {t.get('late.labels', 0):,} labels; "
         f"labels without a prediction: {t.get('labels.unmatched', 0):,}"
     )
+    if unnamed := t.get("versions_unnamed", 0):
+        output.echo(f"Predictions kept without the name of their model version: {unnamed:,}")
     rows, labelled = (sum(getattr(c, name) for c in _once(found)) for name in ("rows", "labelled"))
     if rows:
         output.echo(

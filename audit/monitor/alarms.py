@@ -26,6 +26,7 @@ KINDS = {
     "absent_group": "a group of the audit sends no more events",
     "stalled_events": "no events at all",
     "label_drought": "labels come for much fewer rows than before",
+    "group_flood": "events are refused, for they name more groups than there is room for",
     "stale_evaluation": "the evidence was not evaluated when it was due",
 }
 ACTIONS = ("opened", "acknowledged", "waived", "rearmed", "closed")

@@ -22,6 +22,7 @@ from audit.monitor.readings import LAG_BUCKETS, UNKNOWN_CHANCE
 from audit.monitor.records import get_meta, read_cells, set_meta, take_turns
 from audit.monitor.scores import reached
 from audit.monitor.streams import Stream
+from audit.monitor.taking import NO_TIME
 from audit.registry import Mask
 from audit.result import Group
 
@@ -98,16 +99,22 @@ def close(
 def drop_rows(ledger: Ledger, before: int) -> int:
     """Drops the rows of closed windows that ended before `before` (seconds); their counts stay.
 
-    From then on predictions of that time are refused: a duplicate could not be told any more.
+    From then on events of that time are refused: a duplicate could not be told any more.
     """
     with ledger.engine.begin() as connection:
         take_turns(connection)
         last = min(before // ledger.window - 1, *(_closed(connection, c) for c in ("predictions", "labels")))
         if last <= int(get_meta(connection, "dropped") or -(2**31)):
             return 0
-        where = {"last": last}
+        where = {"last": last, "oldest": (last + 1) * ledger.window}
         old = "SELECT key FROM prediction WHERE win <= :last"
-        connection.execute(text(f"DELETE FROM label WHERE target IN ({old})"), where)
+        kept = "SELECT 1 FROM prediction p WHERE p.key = label.target AND p.win > :last"
+        # A label that came after its prediction was dropped would be new again: it stays until its own time.
+        sql = (
+            f"DELETE FROM label WHERE at < :oldest AND (at <> {NO_TIME} OR target IN ({old})) "
+            f"AND NOT EXISTS ({kept})"
+        )
+        connection.execute(text(sql), where)
         gone = connection.execute(text("DELETE FROM prediction WHERE win <= :last"), where).rowcount
         set_meta(connection, "dropped", str(last))
     return int(gone)

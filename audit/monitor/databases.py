@@ -56,11 +56,11 @@ def ingest_table(
     with reading(where), closing(_open(located, base)) as connection:
         table = _table(connection.backend, said)
         _check(table, said, where)
-        for part in _parts(table, said, ledger.offset(source), now):
-            after = ledger.offset(source)
-            raw = arrow_table(part.rows, normaliser.mapping)
-            batch = normaliser.batch(raw, now=now, oldest=ledger.oldest())
+        after = ledger.offset(source)
+        for part in _parts(table, said, after, now):
+            batch = normaliser.batch(arrow_table(part.rows, normaliser.mapping), now=now)
             found.append(ledger.ingest(batch, source=source, after=after, position=part.position))
+            after = part.position
     return found
 
 

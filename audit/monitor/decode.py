@@ -54,7 +54,7 @@ def normalise_sql(
     threshold: float,
     source_name: str,
 ) -> str:
-    """The query from the text table `raw` to checked and hashed columns; parameters $latest and $oldest."""
+    """The query from the text table `raw` to checked and hashed columns; parameter $latest."""
     groups = [f"a{i}" for i in range(attributes)]
     texts = ["id", "source", "person", "version", *groups]
     odd = " OR ".join(f"regexp_matches({name}, '[\\x00-\\x1f]')" for name in texts)
@@ -84,7 +84,6 @@ def normalise_sql(
             WHEN {long} THEN 'too_long'
             WHEN moment IS NULL OR moment < 0 OR label_seconds < 0 THEN 'bad_time'
             WHEN moment > $latest OR coalesce(label_seconds, moment) > $latest THEN 'future'
-            WHEN NOT is_label AND moment < $oldest THEN 'too_old'
             WHEN NOT is_label AND yhat IS NULL THEN 'bad_prediction'
             WHEN (is_label OR label IS NOT NULL) AND value IS NULL THEN 'bad_label'
             WHEN rev IS NULL OR rev < 0 THEN 'bad_revision'

@@ -233,18 +233,18 @@ class Normaliser:
             source_name=mapping.source_name,
         )
 
-    def batch(self, raw: pa.Table, *, now: datetime, oldest: int = 0) -> Batch:
+    def batch(self, raw: pa.Table, *, now: datetime) -> Batch:
         """A raw table's batch.
 
         `raw` has the text columns of `Mapping.names` and `fault` (a reason, or null). Events after
-        `now` and predictions before `oldest` (seconds since 1970) are refused.
+        `now` are refused.
         """
         if not raw.num_rows:
             return self.batch_of_none()
         self.connection.register("raw", raw)
         try:
             latest = int(now.astimezone(UTC).timestamp()) + FUTURE_SECONDS
-            rows = self.connection.execute(self._sql, {"latest": latest, "oldest": oldest}).to_arrow_table()
+            rows = self.connection.execute(self._sql, {"latest": latest}).to_arrow_table()
         finally:
             self.connection.unregister("raw")
         return self._batch(rows)

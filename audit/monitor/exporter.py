@@ -92,6 +92,11 @@ def _ledger(tallies: Mapping[str, int], model: str) -> Iterator[Metric]:
     for kind in ("predictions", "labels"):
         late.add_metric((kind,), tallies.get(f"late.{kind}", 0))
     yield late
+    yield CounterMetricFamily(
+        P + "versions_unnamed",
+        "Predictions kept without the name of their model version, for there were too many names.",
+        value=tallies.get("versions_unnamed", 0),
+    )
     # A gauge: a prediction that comes after its label takes one off.
     yield GaugeMetricFamily(
         P + "labels_unmatched",
@@ -231,16 +236,18 @@ def _scores(found: Evaluation) -> Iterator[Metric]:
     share = GaugeMetricFamily(
         P + "score_above_cut_ratio", "Share of a group's scores that reach a cut.", labels=(*names, "cut")
     )
+    scored = GaugeMetricFamily(P + "rows_with_score", "Rows of a group with a score.", labels=names)
     without = GaugeMetricFamily(P + "rows_without_score", "Rows of a group without a score.", labels=names)
     system, least = found.frozen.result.system, found.frozen.result.policy.suppress_below or 0
     for one in found.scores:
         if one.rows + one.unscored < least:
             continue
         labels = (system.name, system.version or "", one.attribute, one.name)
+        scored.add_metric(labels, one.rows)
         without.add_metric(labels, one.unscored)
         for cut, above in zip(found.frozen.scores.cuts, one.above, strict=False):
             share.add_metric((*labels, f"{cut:.6g}"), above)
-    yield from (share, without)
+    yield from (share, scored, without)
 
 
 def _evaluation(found: Evaluation) -> Iterator[Metric]:

@@ -85,10 +85,9 @@ def ingest_file(
             f"no reader for {path.suffix!r}", where=str(path), hint=f"Known: {', '.join(READERS)}"
         )
     source = str(path.resolve())
-    oldest = ledger.oldest()
     after = ledger.offset(source)
     chunks = READERS[path.suffix](path, after, normaliser, whole)
-    batches = ((normaliser.batch(chunk.raw, now=now, oldest=oldest), chunk.position) for chunk in chunks)
+    batches = ((normaliser.batch(chunk.raw, now=now), chunk.position) for chunk in chunks)
     found = []
     with closing(_ahead(_together(batches))) as ready:
         for batch, position in ready:

@@ -120,6 +120,12 @@ def need(ledger: Ledger, settings: Settings) -> Frozen:
     return found
 
 
+def audited_values(result: AuditResult, attributes: Sequence[str]) -> list[frozenset[str | None]]:
+    """What the ledger always has room for: the audited values of each part of a group, and none."""
+    known = {attribute.name: attribute.values for attribute in result.data.attributes}
+    return [frozenset((*known.get(name, ()), None)) for name in attributes]
+
+
 def later_groups(
     ledger: Ledger, frozen: Frozen, attributes: Sequence[str], limit: int
 ) -> tuple[tuple[tuple[str, str | None], ...], int]:

@@ -147,7 +147,7 @@ class Writer:
 
     def _batch(self, events: pa.Array) -> Batch:
         raw = json_table(events, self.normaliser)
-        return self.normaliser.batch(raw, now=datetime.now(UTC), oldest=self.ledger.oldest())
+        return self.normaliser.batch(raw, now=datetime.now(UTC))
 
     def _write(self, batch: Batch, taken: Asked) -> None:
         try:

@@ -250,6 +250,7 @@ def _ledger(found: Evaluation) -> dict[str, object]:
             (REASONS.get(name, name), n) for name, n in sorted(rejected.items(), key=lambda i: -i[1])
         ],
         "late_predictions": t.get("late.predictions", 0),
+        "unnamed": t.get("versions_unnamed", 0),
         "late_labels": t.get("late.labels", 0),
         "labels": t.get("labels", 0),
         "unmatched": t.get("labels.unmatched", 0),

@@ -31,6 +31,12 @@ def get_meta(connection: Connection, name: str) -> str | None:
     return connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == name)).scalar()
 
 
+def add_meta(connection: Connection, name: str, value: str) -> None:
+    """Sets what is not set yet; of two that do it at once the first one holds."""
+    statement = "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
+    connection.execute(text(statement), {"name": name, "value": value})
+
+
 def set_meta(connection: Connection, name: str, value: str) -> None:
     statement = (
         "INSERT INTO meta (name, value) VALUES (:name, :value) "

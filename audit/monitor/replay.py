@@ -16,7 +16,7 @@ from audit.monitor import closing, files, readings
 from audit.monitor.baseline import History
 from audit.monitor.evaluation import Evaluation, evaluate
 from audit.monitor.events import Normaliser
-from audit.monitor.frozen import freeze
+from audit.monitor.frozen import audited_values, freeze
 from audit.monitor.ledger import Ledger
 from audit.monitor.settings import Settings, read
 from audit.result import AuditResult
@@ -32,7 +32,7 @@ def replay(
     late takes part here.
     """
     settings = read(spec, result)
-    with _ledger(settings, logs) as ledger:
+    with _ledger(settings, result, logs) as ledger:
         first, last = _span(ledger)
         frozen = freeze(ledger, result, audit_json, bundle_id, settings, now=first * settings.window)
         as_of = (last + 1) * settings.window + settings.grace + settings.label_lag
@@ -42,7 +42,7 @@ def replay(
 def history(spec: AuditSpec, result: AuditResult, logs: Sequence[Path]) -> History:
     """The closed windows of logs from a time in which all was as audited."""
     settings = read(spec, result)
-    with _ledger(settings, logs) as ledger:
+    with _ledger(settings, result, logs) as ledger:
         _, last = _span(ledger)
         closing.close(ledger, (), settings.attributes, as_of=(last + 1) * settings.window)
         return History(readings.outcomes(ledger, "labels"), readings.spreads(ledger))
@@ -54,10 +54,11 @@ def digest(found: Evaluation) -> str:
 
 
 @contextmanager
-def _ledger(settings: Settings, logs: Sequence[Path]) -> Iterator[Ledger]:
+def _ledger(settings: Settings, result: AuditResult, logs: Sequence[Path]) -> Iterator[Ledger]:
     """A ledger in a temporary folder with the logs in it."""
     with tempfile.TemporaryDirectory(prefix="harm-audit-") as folder:
         ledger = Ledger(f"sqlite:///{folder}/replay.db", window=settings.window)
+        ledger.expect(audited_values(result, settings.attributes))
         normaliser = Normaliser(settings.mapping)
         for path in _files(logs):
             files.ingest_file(ledger, path, normaliser, now=datetime.now(UTC))

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from audit.errors import DataError
 
-VERSION = 4
+VERSION = 5
 
 metadata = MetaData()
 
@@ -42,7 +42,8 @@ cell = Table(
     "cell",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("value", Text, nullable=False, unique=True),
+    # Not unique by an index, for names are longer than an index takes: one writer at a time looks first.
+    Column("value", Text, nullable=False),
 )
 # Keys are hashes: a table that is ordered by them is rewritten whole by each batch. Here only the index is.
 prediction = Table(
@@ -63,12 +64,14 @@ prediction = Table(
 label = Table(
     "label",
     metadata,
-    Column("target", BigInteger, primary_key=True, autoincrement=False),
-    Column("revision", Integer, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, primary_key=True, autoincrement=False),
-    Column("value", SmallInteger, primary_key=True, autoincrement=False),
+    Column("target", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("value", SmallInteger, nullable=False),
     Column("rest", BigInteger, nullable=False),
     Column("matched", SmallInteger, nullable=False),
+    # All but `rest`: one client's endless corrections of one label are then looked up once each.
+    Index("label_event", "target", "revision", "at", "value"),
 )
 seen = Table(
     "seen",
@@ -143,8 +146,11 @@ def _add_scores(connection: Connection) -> None:
 
 
 def _append_rows(connection: Connection) -> None:
-    """SQLite's events in the order in which they came, with an index of their keys beside them."""
-    if connection.dialect.name != "sqlite":
+    """Events in the order in which they came, with an index of their keys beside them."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE label DROP CONSTRAINT label_pkey"))
+        for index in label.indexes:
+            index.create(connection)
         return
     connection.execute(text("DROP INDEX prediction_win"))
     for table in (prediction, label):
@@ -155,10 +161,17 @@ def _append_rows(connection: Connection) -> None:
         connection.execute(text(f"DROP TABLE old_{table.name}"))
 
 
+def _free_names(connection: Connection) -> None:
+    """Names of groups of any length; SQLite's index takes them as it is."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE cell DROP CONSTRAINT cell_value_key"))
+
+
 MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: _add_deliveries,
     2: _add_scores,
     3: _append_rows,
+    4: _free_names,
 }
 """From version v to v + 1; each runs once, in the transaction that raises the version."""
 

@@ -7,52 +7,74 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from audit.monitor.events import Ints, Labels, Predictions
 from audit.monitor.records import add_tally, get_meta, get_tally
 
 ROWS_AT_ONCE = 8_192
+NO_TIME = 0
+"""The time of a label whose source has none."""
 _STAGE = {
     "stage_p": "key BIGINT, rest BIGINT, unit BIGINT, at BIGINT, win INTEGER, cell INTEGER, "
     "yhat SMALLINT, late SMALLINT, score SMALLINT, chance SMALLINT",
-    "stage_l": "target BIGINT, revision INTEGER, at BIGINT, value SMALLINT, rest BIGINT, embedded SMALLINT",
+    "stage_l": "target BIGINT, rest BIGINT, revision INTEGER, at BIGINT, value SMALLINT, embedded SMALLINT",
     "known_p": "key BIGINT, collides SMALLINT",
-    "joined_l": "target BIGINT, revision INTEGER, at BIGINT, value SMALLINT, rest BIGINT, matched SMALLINT, "
-    "late SMALLINT",
+    "joined_l": "target BIGINT, rest BIGINT, revision INTEGER, at BIGINT, value SMALLINT, embedded SMALLINT, "
+    "matched SMALLINT, late SMALLINT",
 }
 """What a batch passes through. In a large ledger the look-ups in it take the time: each is done once."""
 _KNOWN_LABEL = (
-    "EXISTS (SELECT 1 FROM label l WHERE l.target = s.target AND l.revision = s.revision "
-    "AND l.at = s.at AND l.value = s.value)"
+    "EXISTS (SELECT 1 FROM label l WHERE l.target = s.target AND l.rest = s.rest "
+    "AND l.revision = s.revision AND l.at = s.at AND l.value = s.value)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The last closed window of each kind of cohort."""
+    """The last closed window of each kind of cohort, and where the rows begin that were not dropped."""
 
     predictions: int
     labels: int
+    oldest: int
+    """The time (seconds) before which a repeated event could not be told any more."""
 
     @staticmethod
-    def read(connection: Connection) -> Closed:
-        never = -(2**31)
-        values = [get_meta(connection, f"closed.{name}") for name in ("predictions", "labels")]
-        return Closed(*(never if value is None else int(value) for value in values))
+    def read(connection: Connection, window: int) -> Closed:
+        names = ("closed.predictions", "closed.labels", "dropped")
+        values = [get_meta(connection, name) for name in names]
+        predictions, labels, dropped = (-(2**31) if value is None else int(value) for value in values)
+        return Closed(predictions, labels, (dropped + 1) * window)
+
+
+def keep(p: Predictions, which: NDArray[np.bool_]) -> Predictions:
+    """Some of the prediction events."""
+    if which.all():
+        return p
+    return Predictions(*(getattr(p, name)[which] for name in Predictions.__dataclass_fields__))
 
 
 def take_predictions(
     connection: Connection, p: Predictions, place: Ints, closed: Closed, window: int
 ) -> tuple[int, int, int]:
-    """Accepted, duplicate and colliding prediction events."""
+    """Accepted, duplicate and colliding prediction events; `place` has each one's number of a cell."""
     if not len(p.key):
         return 0, 0, 0
     _, first = np.unique(p.key, return_index=True)
     clash = p.rest != p.rest[first][np.searchsorted(p.key[first], p.key)]
+    if clash.any():
+        # Whether the first or the other one is the stranger is told by what the ledger has.
+        parts = [
+            take_predictions(connection, keep(p, which), place[which], closed, window)
+            for which in (~clash, clash)
+        ]
+        taken, twice, collisions = (sum(counts) for counts in zip(*parts, strict=True))
+        return taken, twice, collisions
     win = p.at // window
     late = (win <= closed.predictions).astype(np.int64)
-    columns = (p.key, p.rest, p.unit, p.at, win, place[p.cell], p.yhat, late, p.score, p.chance)
+    columns = (p.key, p.rest, p.unit, p.at, win, place, p.yhat, late, p.score, p.chance)
     _stage(connection, "stage_p", [column[first] for column in columns])
     _empty(connection, "known_p")
     known = _run(
@@ -60,9 +82,10 @@ def take_predictions(
         "INSERT INTO known_p SELECT s.key, CASE WHEN p.rest <> s.rest THEN 1 ELSE 0 END "
         "FROM stage_p s JOIN prediction p ON p.key = s.key",
     )
-    collisions = int(clash.sum())
+    collisions = 0
     if known:
-        collisions += _scalar(connection, "SELECT sum(collides) FROM known_p")
+        strangers = connection.execute(text("SELECT key FROM known_p WHERE collides = 1")).scalars().all()
+        collisions = int(np.isin(p.key, np.array(strangers, np.int64)).sum()) if strangers else 0
         _run(connection, "DELETE FROM stage_p WHERE key IN (SELECT key FROM known_p)")
     names = "key, rest, unit, at, win, cell, yhat, late, score, chance"
     taken = _run(
@@ -86,49 +109,65 @@ def take_predictions(
         _tally_if(connection, "late.labels", int(waited or 0))
         now = _run(
             connection,
-            "UPDATE label SET matched = 1 WHERE matched = 0 AND EXISTS "
-            "(SELECT 1 FROM stage_p s WHERE s.key = label.target AND s.rest = label.rest)",
+            "UPDATE label SET matched = 1 WHERE matched = 0 AND (target, rest) IN "
+            "(SELECT key, rest FROM stage_p)",
         )
         _tally_if(connection, "labels.unmatched", -now)
     return taken, len(p.key) - taken - collisions, collisions
 
 
-def take_labels(connection: Connection, labels: Labels, closed: Closed) -> tuple[int, int]:
-    """Accepted and duplicate label events; those that came within a prediction are not counted."""
+def take_labels(connection: Connection, labels: Labels, closed: Closed) -> tuple[int, int, int]:
+    """Accepted, duplicate and too old label events; those that came within a prediction are not counted.
+
+    A label within a prediction that was refused is not kept. One by itself without a prediction is too
+    old where its prediction, made before it, would be.
+    """
     if not len(labels.target):
-        return 0, 0
+        return 0, 0, 0
     own = int((~labels.embedded).sum())
-    order = np.lexsort((labels.embedded, labels.value, labels.at, labels.revision, labels.target))
-    columns = [labels.target, labels.revision, labels.at, labels.value, labels.rest, labels.embedded]
+    columns = [labels.target, labels.rest, labels.revision, labels.at, labels.value, labels.embedded]
+    order = np.lexsort(columns[::-1])
     ordered = [column[order].astype(np.int64) for column in columns]
     new = np.ones(len(order), bool)
-    new[1:] = np.any([column[1:] != column[:-1] for column in ordered[:4]], axis=0)
+    new[1:] = np.any([column[1:] != column[:-1] for column in ordered[:5]], axis=0)
     _stage(connection, "stage_l", [column[new] for column in ordered])
     _run(connection, f"DELETE FROM stage_l AS s WHERE {_KNOWN_LABEL}")
-    taken = _scalar(connection, "SELECT count(*) FROM stage_l WHERE embedded = 0")
+    fresh = _scalar(connection, "SELECT count(*) FROM stage_l WHERE embedded = 0")
     _empty(connection, "joined_l")
-    total = connection.execute(
+    connection.execute(
         text(
-            "INSERT INTO joined_l SELECT s.target, s.revision, s.at, s.value, s.rest, "
+            "INSERT INTO joined_l SELECT s.target, s.rest, s.revision, s.at, s.value, s.embedded, "
             "CASE WHEN p.key IS NULL THEN 0 ELSE 1 END, CASE WHEN p.win <= :closed THEN 1 ELSE 0 END "
             "FROM stage_l s LEFT JOIN prediction p ON p.key = s.target AND p.rest = s.rest"
         ),
         {"closed": closed.labels},
+    )
+    _run(connection, "DELETE FROM joined_l WHERE matched = 0 AND embedded = 1")
+    old = connection.execute(
+        text(f"DELETE FROM joined_l WHERE matched = 0 AND at < :oldest AND at <> {NO_TIME}"),
+        {"oldest": closed.oldest},
     ).rowcount
     found = _scalar(connection, "SELECT sum(matched) FROM joined_l")
     late = _scalar(connection, "SELECT sum(late) FROM joined_l")
     names = "target, revision, at, value, rest, matched"
-    _run(
+    total = _run(
         connection,
         f"INSERT INTO label ({names}) SELECT {names} FROM joined_l ORDER BY target, revision, at, value",
     )
     add_tally(connection, {"labels": total, "labels.unmatched": total - found, "late.labels": late})
-    return taken, own - taken
+    return fresh - old, own - fresh, old
 
 
 def _stage(connection: Connection, name: str, columns: Sequence[Ints]) -> None:
-    """A temporary table of the batch, filled as fast as the database can."""
+    """A temporary table of the batch, filled as fast as the database can: by the driver itself."""
     _empty(connection, name)
+    try:
+        _fill(connection, name, columns)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(f"fill {name}", None, error) from error
+
+
+def _fill(connection: Connection, name: str, columns: Sequence[Ints]) -> None:
     rows = _rows(columns)
     if connection.dialect.name == "postgresql":
         copier: Any = connection.connection.cursor()

@@ -58,6 +58,7 @@ class Watch:
         if found is not None:
             # What was settled with the baseline holds, whatever the spec says by now.
             self.settings = watching(read(self.spec, found.result), found.scores, found.no_scores)
+            self.ledger.expect(frozen.audited_values(found.result, self.settings.attributes))
 
     @property
     def frozen(self) -> Frozen:

@@ -15,7 +15,7 @@ from audit.monitor.events import REASONS, Normaliser
 from audit.monitor.files import ingest_file, ingest_folder
 from audit.monitor.ledger import Ledger
 from audit.monitor.readings import lags, outcomes, tables
-from tests.monitor.log import ATTRIBUTES, DAY, LABEL_LAG, MAPPING, NOW, START, Truth, iso, make_log, unit_of
+from tests.monitor.log import ATTRIBUTES, DAY, LABEL_LAG, MAPPING, NOW, START, Truth, iso, make_log
 from tests.monitor.make import SELECTION, TPR
 
 STREAMS = [
@@ -94,33 +94,6 @@ def test_the_order_within_open_windows_changes_nothing(tmp_path):
         bytes_.append(tables(ledger).to_bytes())
         ledger.close()
     assert bytes_[0] == bytes_[1] != b"{}"
-
-
-def test_shards_of_hash_digits_add_up_to_the_same_bytes(tmp_path):
-    log = make_log(days=8, per_day=200, seed=4, broken=0.0)
-    owner = {}
-    for lines in log.days:
-        for event in map(json.loads, lines):
-            if "person" in event:
-                owner[event["event_id"]] = unit(event["person"])
-    parts = []
-    for shard in range(5):
-        folder = tmp_path / str(shard)
-        folder.mkdir()
-        ledger = Ledger(f"sqlite:///{folder}/ledger.db")
-        mine = [
-            [line for line in lines if shard == 4 or owner.get(json.loads(line)["event_id"], 0) % 4 == shard]
-            for lines in log.days
-        ]
-        run(ledger, folder, replace(log, days=mine))
-        parts.append(tables(ledger))
-        ledger.close()
-    assert parts[0].merge(parts[1:4]).to_bytes() == parts[4].to_bytes() != b"{}"
-
-
-def unit(person):
-
-    return unit_of(person) >> 60
 
 
 def test_reading_a_folder_again_takes_nothing_twice(ledger, tmp_path):
@@ -225,7 +198,7 @@ def test_group_names_are_kept_as_they_are(ledger, tmp_path):
 
 
 def test_a_flood_of_groups_is_refused(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr("audit.monitor.ledger.MAX_CELLS", 10)
+    monkeypatch.setattr("audit.monitor.cells.MAX_CELLS", 10)
     path = write(tmp_path / "a.jsonl", [event(f"e{i}", sex=f"g{i}", label=1) for i in range(30)])
     ingest_file(ledger, path, Normaliser(MAPPING), now=NOW)
     found = ledger.tallies()

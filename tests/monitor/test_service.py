@@ -264,6 +264,7 @@ def test_the_page_is_the_same_until_something_is_evaluated(live):
 
 def test_promtool_finds_nothing_in_the_metrics(live):
     service, client = live
+    client.post("/events", content="no event\n", headers=NDJSON)
     service.keeper.look()
     said = client.get("/metrics")
     assert said.headers["content-type"].startswith("text/plain")
