@@ -13,6 +13,7 @@ import numpy as np
 from audit.engine import aggregate, decode
 from audit.engine.cells import Cells
 from audit.engine.counts import Counts
+from audit.engine.exclusions import UNREADABLE
 from audit.engine.prepare import Plan, number, plan
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source
@@ -59,7 +60,7 @@ def count(spec: AuditSpec, source: Source) -> Counts:
     for table, grouping in zip(fetched["histogram"], plan_.groupings, strict=True):
         histogram.append(decoder.cells(table, grouping, sums=names(table))[0].merged(keys=("bin",)))
     if source.rejected:
-        excluded = {decode.UNREADABLE: source.rejected} | excluded
+        excluded = {UNREADABLE: source.rejected} | excluded
     source.check_unchanged()
     return Counts(
         attributes=plan_.attributes,
