@@ -114,7 +114,7 @@ def _joining(part: Binned, values: Floats | None, edges: Edges) -> Binned:
     if values is None or part.edges == edges:
         return replace(part, bins=bins) if part.edges == edges else part
     ranged = _is_range(edges)
-    fits = edges[0] <= values[0] and values[-1] <= edges[-1] if ranged else within_unit(values)
+    fits = bool(np.all((edges[0] <= values) & (values <= edges[-1]))) if ranged else within_unit(values)
     return _moved(part, edges, values, bins, unit=not ranged) if fits else part
 
 
