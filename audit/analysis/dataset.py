@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from audit.analysis.tables import as_text, require
 from audit.engine.decode import bin_labels, text
+from audit.engine.exclusions import FILTERED, UNREADABLE
 from audit.engine.prepare import binned
 from audit.engine.reading import reading
 from audit.engine.source import Source, open_source
@@ -132,7 +133,7 @@ def _dataset(spec: AuditSpec, source: Source, features: tuple[str, ...] | None) 
         kept = int(table.count().to_pyarrow().as_py())
     if kept == 0:
         raise DataError("no row is left", where=where, hint="Write one row a person under the header line.")
-    excluded = [("unreadable line", source.rejected), ("left out by data.filter", everything - kept)]
+    excluded = [(UNREADABLE, source.rejected), (FILTERED, everything - kept)]
     taken = {*attributes, *(getattr(data.columns, role, None) for role in _ROLES)} - {data.columns.label}
     names = [name for name in (features or table.columns) if name not in taken]
     if data.columns.label is not None and data.columns.label not in names:

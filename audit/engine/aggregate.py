@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from audit.engine import decode, edges
 from audit.engine.counts import Counts
+from audit.engine.exclusions import UNREADABLE
 from audit.engine.medians import with_median
 from audit.engine.prepare import (
     MAX_SCORE_CELLS,
@@ -108,10 +109,15 @@ def count(spec: AuditSpec, source: Source, *, scoring_rate: bool = False) -> Cou
     ]
     excluded = dict((cells or scores)[0][1])
     binned, bins = [table for table, _ in scores], score_edges(plan_) if scores else ()
+    if binned and not any((table.keys["bin"] >= 0).any() for table in binned):
+        name = spec.data.columns.score
+        raise DataError(
+            f"column {name!r} holds no score", where="data.columns.score", hint="Name another column."
+        )
     if plan_.by_value and scores:
         bins, binned = edges.by_value(binned)
     if source.rejected:
-        excluded = {decode.UNREADABLE: source.rejected} | excluded
+        excluded = {UNREADABLE: source.rejected} | excluded
     tables = [table.merged() for table, _ in cells] or [
         table.merged(keys=[key for key in table.keys if key not in ("bin", "tenth")]) for table in binned
     ]
@@ -179,8 +185,7 @@ def _few(tables: list[pa.Table], bins: int) -> bool:
     """Whether all distinct scores were fetched, and are no more than the bins."""
     if any(len(table) >= MAX_SCORE_CELLS for table in tables):
         return False
-    found = pa.chunked_array([chunk for table in tables for chunk in table["bin"].chunks])
-    return len(found.drop_null().unique()) <= bins
+    return len(np.unique(np.concatenate([table["bin"].drop_null().to_numpy() for table in tables]))) <= bins
 
 
 def _one_bin(table: pa.Table) -> pa.Table:
@@ -190,9 +195,9 @@ def _one_bin(table: pa.Table) -> pa.Table:
 
 
 def _within_unit(table: pa.Table) -> bool:
-    """Whether there are scores, and all lie in [0, 1]; a NaN does not."""
+    """Whether all scores lie in [0, 1]; a NaN does not."""
     low, high = (table[name].drop_null().to_numpy() for name in ("low", "high"))
-    return len(low) > 0 and bool(np.all(low >= 0) and np.all(high <= 1))
+    return bool(np.all(low >= 0) and np.all(high <= 1))
 
 
 def clusters(plan_: Plan) -> int | None:

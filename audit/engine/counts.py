@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from audit.engine import edges
 from audit.engine.cells import EXTREMES, Array, Cells, integers
+from audit.engine.exclusions import in_order
 from audit.errors import BundleError, DataError
 
 
@@ -73,14 +75,13 @@ class Counts:
         Errors: DataError where they were taken under different roles or bins. Medians and clusters
         cannot be told from counts: scoring rates fall away, clusters shared between sites count twice.
         """
+        one, two = aligned((self, other))
+        return one.plus(two)
+
+    def plus(self, other: Counts) -> Counts:
+        """The sum of counts whose scores are `aligned`; errors as of `+`."""
         if self.task and self.task == other.task:
             self, other = _of_task(self.task).aligned(self, other)
-        if self.scores and other.scores:
-            binned = (edges.Binned(c.edges, c.bins, c.scores, c.cells) for c in (self, other))
-            self, other = (
-                replace(counts, edges=b.edges, bins=b.bins, scores=b.scores, cells=b.cells)
-                for counts, b in zip((self, other), edges.aligned(*binned), strict=True)
-            )
         same = ("task", "attributes", "control", "edges", "positive", "weights", "scales", "classes")
         if self.edges != other.edges and self.scores and other.scores:
             raise DataError(
@@ -104,7 +105,7 @@ class Counts:
             histogram=tuple(a + b for a, b in zip(self.histogram, other.histogram, strict=True)),
             above=(),
             median=None,
-            excluded=tuple(excluded.items()),
+            excluded=tuple((reason, excluded[reason]) for reason in in_order(excluded)),
             rejected_lines=(),
             clusters=None if self.clusters is None else self.clusters + (other.clusters or 0),
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
@@ -141,6 +142,17 @@ class Counts:
             raise BundleError(
                 f"not a counts file: {error}", where="counts.parquet", hint="Make it with `harm-audit run`."
             ) from error
+
+
+def aligned(parts: Sequence[Counts]) -> list[Counts]:
+    """The counts with score bins in common, where they can have them."""
+    if not all(counts.scores for counts in parts):
+        return list(parts)
+    binned = edges.aligned([edges.Binned(c.edges, c.bins, c.scores, c.cells) for c in parts])
+    return [
+        replace(counts, edges=b.edges, bins=b.bins, scores=b.scores, cells=b.cells)
+        for counts, b in zip(parts, binned, strict=True)
+    ]
 
 
 _KINDS = ("cells", "scores", "above", "histogram")

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from audit.engine.cells import Array, Cells, integers, ordered
+from audit.engine.exclusions import FILTERED, GAP, NO_PLACE, NO_PREDICTION, NO_SCORE
 from audit.engine.spelling import check_negative, decision, guess_positive, is_fraction
 from audit.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     from audit.spec import AuditSpec
 
-UNREADABLE = "unreadable line"
 _MISSING = -1
 SUMS = ("n", "w", "w2", "s", "ss", "ws", "wss", "w2s", "w2ss")
 _CONTINUOUS = {
@@ -74,7 +74,7 @@ class Decoder:
         """Note which labels and predictions there are, and which of them is positive."""
         chosen = kept(table)
         if len(table) and not chosen.any():
-            raise self._nothing_left([("left out by data.filter", int(integers(table["n"]).sum()))])
+            raise self._nothing_left([(FILTERED, int(integers(table["n"]).sum()))])
         for key, role in (("y", "label"), ("p", "prediction")):
             if key in table.column_names:
                 values, codes = _texts(table[key])
@@ -176,7 +176,7 @@ class Decoder:
         }
         for name in extremes:
             if name in table.column_names:
-                held[name] = table[name].to_numpy().astype(np.float64)
+                held[name] = table[name].to_numpy().astype(np.float64) + 0.0  # −0.0 is 0.0
         whole = Cells(names, tuple(levels), stacked, keys, held)
         return whole.where(audited & (rows > 0)), excluded
 
@@ -230,17 +230,17 @@ class Decoder:
                 excluded.append((reason, number))
 
         if "keep" in table.column_names:
-            leave_out("left out by data.filter", ~_flags(table["keep"]))
+            leave_out(FILTERED, ~_flags(table["keep"]))
         if "gap" in table.column_names:
-            leave_out("an attribute is missing (data.missing: exclude)", _flags(table["gap"]))
+            leave_out(GAP, _flags(table["gap"]))
         columns = self.spec.data.columns
         if "absent" in table.column_names:
             ranked = self.spec.data.task_named == "ranking"
-            leave_out("no place in a list" if ranked else "no prediction", _flags(table["absent"]))
+            leave_out(NO_PLACE if ranked else NO_PREDICTION, _flags(table["absent"]))
         elif columns.prediction:
-            leave_out("no prediction", self._binary(table, "p", "prediction") == _MISSING)
+            leave_out(NO_PREDICTION, self._binary(table, "p", "prediction") == _MISSING)
         elif columns.score:
-            leave_out("no score", integers(table["bin"].fill_null(_MISSING)) == _MISSING)
+            leave_out(NO_SCORE, integers(table["bin"].fill_null(_MISSING)) == _MISSING)
         if not audited.any() or not rows[audited].sum():
             raise self._nothing_left(excluded)
         return audited, excluded

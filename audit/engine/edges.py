@@ -66,18 +66,20 @@ class Binned:
     cells: tuple[Cells, ...]
 
 
-def aligned(mine: Binned, theirs: Binned) -> tuple[Binned, Binned]:
-    """Both with one set of bins, as if their rows had been read together, where that can be."""
-    found, other = one_score_each(mine.scores), one_score_each(theirs.scores)
-    if found is not None and other is not None:
-        return _united(mine, theirs, np.union1d(found, other))
-    if mine.edges == theirs.edges:
-        return mine, theirs
-    if found is not None:
-        return _joining(mine, found, theirs.edges), theirs
-    if other is not None:
-        return mine, _joining(theirs, other, mine.edges)
-    return mine, theirs
+def aligned(parts: Sequence[Binned]) -> list[Binned]:
+    """All with one set of bins, as if their rows had been read together; as they are where none can be.
+
+    All at once: a sum of two in bins over their range could not take up a third's scores beyond it.
+    """
+    found = [one_score_each(part.scores) for part in parts]
+    apart = [values for values in found if values is not None]
+    if len(apart) == len(parts):
+        return _united(parts, np.unique(np.concatenate(apart)))
+    shared = {part.edges for part, values in zip(parts, found, strict=True) if values is None}
+    if len(shared) > 1:
+        return list(parts)
+    (edges,) = shared
+    return [_joining(part, values, edges) for part, values in zip(parts, found, strict=True)]
 
 
 def one_score_each(tables: Sequence[Cells]) -> Floats | None:
@@ -96,22 +98,24 @@ def one_score_each(tables: Sequence[Cells]) -> Floats | None:
     return np.unique(low) if alone else None
 
 
-def _united(mine: Binned, theirs: Binned, values: Floats) -> tuple[Binned, Binned]:
-    bins = min(mine.bins or len(mine.edges) - 1, theirs.bins or len(theirs.edges) - 1)
+def _united(parts: Sequence[Binned], values: Floats) -> list[Binned]:
+    bins = min(part.bins or len(part.edges) - 1 for part in parts)
     unit = within_unit(values)
     if len(values) <= bins:
         edges = value_edges(values)
     else:
         edges = logit_edges(bins) if unit else range_edges(float(values[0]), float(values[-1]), bins)
-    one, two = (_moved(counts, edges, values, bins, unit=unit) for counts in (mine, theirs))
-    return one, two
+    return [_moved(part, edges, values, bins, unit=unit) for part in parts]
 
 
-def _joining(counts: Binned, values: Floats, edges: Edges) -> Binned:
+def _joining(part: Binned, values: Floats | None, edges: Edges) -> Binned:
     """Counts of one score a bin in the bins of others; as they are where a score lies outside of them."""
+    bins = len(edges) - 1
+    if values is None or part.edges == edges:
+        return replace(part, bins=bins) if part.edges == edges else part
     ranged = _is_range(edges)
     fits = bool(np.all((edges[0] <= values) & (values <= edges[-1]))) if ranged else within_unit(values)
-    return _moved(counts, edges, values, len(edges) - 1, unit=not ranged) if fits else counts
+    return _moved(part, edges, values, bins, unit=not ranged) if fits else part
 
 
 def _moved(counts: Binned, edges: Edges, values: Floats, bins: int, *, unit: bool) -> Binned:

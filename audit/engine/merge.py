@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from audit.engine.counts import Counts
+from audit.engine.counts import Counts, aligned
 from audit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ def merge(parts: Sequence[tuple[str, Counts]]) -> Counts:
     Every sum is the one that the pooled rows would give. Errors: DataError where two parts were
     taken of different attributes, controls, positive values, weights, score bins or groupings.
     """
-    first, whole = parts[0]
-    for name, counts in parts[1:]:
+    first = parts[0][0]
+    whole, *others = aligned([counts for _, counts in parts])
+    for (name, _), counts in zip(parts[1:], others, strict=True):
         try:
-            whole = whole + counts
+            whole = whole.plus(counts)
         except DataError as error:
             raise DataError(
                 error.what,

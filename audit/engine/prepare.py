@@ -159,9 +159,6 @@ def _prepared(spec: AuditSpec, source: Source, values: Values | None) -> tuple[i
         expressions["keep"] = kept
     if data.missing == "exclude":
         expressions["gap"] = ibis.or_(*(_absent(expressions[f"a{i}"]) for i in range(len(data.attributes))))
-    if columns.score:
-        score = number(table, columns.score)
-        expressions["s"] = score if kept is None else kept.ifelse(score, ibis.null("float64"))
     frequencies = data.weights == "frequency"
     counted = columns.weight if frequencies else columns.count
     if columns.weight and not frequencies:
@@ -171,6 +168,9 @@ def _prepared(spec: AuditSpec, source: Source, values: Values | None) -> tuple[i
         rows = number(table, counted)
         bounded = ((rows >= 0) & (rows <= MAX_COUNT)).ifelse(rows, 0.5)
         _checked(expressions, "k", rows, bounded == bounded.floor())
+    if columns.score:
+        decided = expressions["p"] if columns.prediction else None
+        expressions["s"] = _audited_score(number(table, columns.score), expressions, decided)
     if columns.cluster:
         expressions["cluster"] = _cluster_text(table, columns.cluster)
     if values is not None:
@@ -179,6 +179,18 @@ def _prepared(spec: AuditSpec, source: Source, values: Values | None) -> tuple[i
     keys = (("label", "y"), ("prediction", "p"), ("score", "s"), ("weight", "w"), ("count", "k"))
     present = [role for role, key in (*keys, ("cluster", "cluster")) if key in expressions]
     return prepared, frozenset(present)
+
+
+def _audited_score(score: Any, expressions: dict[str, Any], decided: Any) -> Any:
+    """The score of an audited row; that of a row left out must bear on no bin and no range."""
+    conditions = [expressions["keep"]] if "keep" in expressions else []
+    if "gap" in expressions:
+        conditions.append(~expressions["gap"])
+    if decided is not None:
+        conditions.append(_decided(decided))
+    if "k" in expressions:
+        conditions.append(expressions["k"] > 0)
+    return ibis.and_(*conditions).ifelse(score, ibis.null("float64")) if conditions else score
 
 
 def _filtered(spec: AuditSpec, source: Source) -> ir.Table:
@@ -233,11 +245,18 @@ def audited(table: ir.Table) -> ir.Table:
         table = table.filter(table.keep)
     if "gap" in table.columns:
         table = table.filter(~table.gap)
-    return table.filter(table.p.notnull()) if "p" in table.columns else table
+    return table.filter(_decided(table.p)) if "p" in table.columns else table
 
 
 def _absent(column: Any) -> Any:
     return column.isnull() | column.isnan() if column.type().is_floating() else column.isnull()
+
+
+def _decided(prediction: Any) -> Any:
+    """Whether there is a prediction, as `spelling.decision` sees it: blank text is none."""
+    if prediction.type().is_string():
+        return (prediction.strip() != "").fill_null(False)
+    return ~_absent(prediction)
 
 
 def _checked(expressions: dict[str, Any], role: str, value: Any, valid: Any) -> None:
@@ -291,10 +310,6 @@ def full_range(table: ir.Table, name: str) -> tuple[float, float] | None:
         asked = table.aggregate(low=table.s.min(), high=table.s.max(), nans=nans)
         row = asked.to_pyarrow().to_pylist()[0]
     low, high = row["low"], row["high"]
-    if low is None:
-        raise DataError(
-            f"column {name!r} holds no score", where="data.columns.score", hint="Name another column."
-        )
     if row["nans"] or not math.isfinite(high - low):
         raise DataError(
             f"column {name!r} holds scores that are NaN or infinite ({row['nans']} NaN)",

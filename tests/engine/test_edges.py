@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +17,8 @@ from sklearn.metrics import roc_auc_score
 from audit.engine import prepare
 from audit.engine.counts import Counts
 from audit.engine.edges import logit_edges, value_edges
+from audit.engine.exclusions import FILTERED, GAP, NO_PREDICTION
+from audit.engine.merge import merge
 from audit.engine.sums import exact, score_sums
 from tests.engine.make import audited, estimate, run, spec
 
@@ -30,7 +37,7 @@ def grid(seed: int, size: int, steps: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, steps + 1, size) / steps
 
 
-def counted(frame: pd.DataFrame, columns: dict[str, str] = SCORED) -> Counts:
+def counted(frame: pd.DataFrame | pa.Table, columns: dict[str, str] = SCORED) -> Counts:
     return audited(spec(columns), frame)[1]
 
 
@@ -74,6 +81,94 @@ def test_two_reads_added_are_one(case, columns):
     for added in (one + two, two + one, Counts.load(one.save()) + two):
         assert added.edges == together.edges
         assert added.save() == together.save()
+
+
+def left_out(seed: int, scores: np.ndarray, other: float) -> pd.DataFrame:
+    """Rows of which every tenth is not audited, in one of four ways, and has a score of its own kind."""
+    frame = rows(seed, scores).assign(p=np.arange(len(scores)) % 2, keep=1, k=1)
+    frame["p"] = frame["p"].astype(str)
+    out = np.arange(9, len(frame), 10)
+    frame.loc[out, "s"] = other + np.arange(len(out)) if np.isfinite(other) else other
+    frame.loc[out[0::4], "g"] = None
+    frame.loc[out[1::4], "p"] = " "
+    frame.loc[out[2::4], "keep"] = 0
+    frame.loc[out[3::4], "k"] = 0
+    return frame
+
+
+OUT = {
+    "columns": SCORED | {"prediction": "p", "count": "k"},
+    "missing": "exclude",
+    "filter": "keep = 1",
+    "positive": {"label": "1", "prediction": "1"},
+}
+
+
+@pytest.mark.parametrize("other", [7.0, -3.0, np.nan, np.inf], ids=str)
+@pytest.mark.parametrize(
+    "scores",
+    [grid(3, 400, 10), np.random.default_rng(3).random(3000), 300 * np.random.default_rng(3).random(3000)],
+    ids=["few", "many", "of any size"],
+)
+def test_scores_of_rows_left_out_bear_on_nothing(scores, other):
+    pandas = left_out(14, scores, other)
+    frame = pa.Table.from_pandas(pandas.drop(columns="s"), preserve_index=False)
+    frame = frame.append_column("s", pa.array(pandas.s.to_numpy()))
+    made = spec(**OUT)
+    found = audited(made, frame)[1]
+    frame = frame.append_column("number", pa.array(np.arange(len(frame)) % 10))
+    alone = audited(made, frame.filter(pc.field("number") < 9))[1]
+    assert dict(found.excluded).keys() == {FILTERED, GAP, NO_PREDICTION}
+    assert found.edges == alone.edges
+    for mine, theirs in zip((*found.scores, *found.cells), (*alone.scores, *alone.cells), strict=True):
+        for part in ("keys", "sums"):
+            held, expected = getattr(mine, part), getattr(theirs, part)
+            assert {name: list(values) for name, values in held.items()} == {
+                name: list(values) for name, values in expected.items()
+            }
+
+
+def test_as_many_scores_as_bins_have_one_each_beside_rows_without_a_score():
+    scores = np.tile(np.arange(1, prepare.SCORE_BINS + 1) / 1024, 2)
+    frame = rows(15, np.append(scores, 0.5))
+    table = pa.Table.from_pandas(frame.drop(columns="s"), preserve_index=False)
+    table = table.append_column("s", pa.array(frame.s, mask=np.arange(len(frame)) == len(frame) - 1))
+    assert counted(table).edges == counted(frame[:-1]).edges == value_edges(np.unique(scores))
+
+
+def test_a_zero_has_no_sign():
+    one, two = rows(16, np.tile([0.0, 1.0], 40)), rows(17, np.tile([-0.0, 1.0], 40))
+    together = counted(pd.concat([one, two], ignore_index=True)).save()
+    assert (counted(one) + counted(two)).save() == (counted(two) + counted(one)).save() == together
+    wide = [frame.assign(s=5 * frame.s) for frame in (one, two)]
+    assert str(counted(wide[1]).edges[0]) == "0.0"
+
+
+def test_parts_are_merged_in_any_order():
+    """Of any size, and more together than there are bins: a sum of the first must not fix the range."""
+    rng = np.random.default_rng(18)
+    parts = [rows(18 + i, np.round(rng.normal(100 * i, 30, 600), 1)) for i in range(4)]
+    together = counted(pd.concat(parts, ignore_index=True)).save()
+    named = [(f"site {i}", counted(part)) for i, part in enumerate(parts)]
+    for order in itertools.permutations(named):
+        assert merge(order).save() == together
+
+
+def test_reasons_stand_in_the_order_of_the_rows_read_together():
+    one, two = left_out(19, grid(4, 400, 10), 0.5), rows(20, grid(5, 300, 10)).assign(p="1", keep=1, k=1)
+    two.loc[5, "p"] = " "
+    made = spec(**OUT)
+    tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in (two, one)]
+    first, second = (audited(made, table)[1] for table in tables)
+    together = audited(made, pa.concat_tables(tables))[1]
+    assert (first + second).excluded == (second + first).excluded == together.excluded
+
+
+def test_counts_of_an_earlier_version_may_come_first_or_last():
+    """They do not say how many bins there may be."""
+    new, other = (counted(rows(21 + i, np.random.default_rng(i).random(3000))) for i in range(2))
+    old = replace(new, bins=0)
+    assert (old + other).save() == (other + old).save() == (new + other).save()
 
 
 def test_more_scores_than_the_probe_had_are_binned(monkeypatch):

@@ -283,3 +283,15 @@ def test_the_calibration_slope_is_the_most_likely_one_wherever_it_lies(slope: fl
     assert found.value == pytest.approx(best, abs=0.02 * max(1.0, abs(best)))
     assert found.low is not None
     assert found.low < best < found.high
+
+
+def test_scores_of_any_size_overflow_nowhere() -> None:
+    frame = pd.DataFrame(
+        {"g": ["a", "b"] * 40, "s": [1e300, -1e300, 5e299, 0.0] * 20, "y": [0, 1, 1, 0] * 20}
+    )
+    result = run(frame, SCORED)
+    for g, part in frame.groupby("g"):
+        assert estimate(result, "auc", g=str(g)).value == sk.roc_auc_score(
+            part.y, part.s.rank(method="dense")
+        )
+        assert estimate(result, "brier", g=str(g)).value is None

@@ -80,14 +80,17 @@ def _unseen(scored: Scored) -> Floats:
 
 
 def _brier(scored: Scored) -> Mean:
-    """Mean of (s − y)²; the value from exact sums, its variance from the bins' extremes."""
+    """Mean of (s − y)²; the value from exact sums, its variance from the bins' extremes.
+
+    Scores outside [0, 1], of which it is undefined, are held within.
+    """
     total = scored.w[:, :, _LABELLED].sum(axis=(1, 2))
     positive = scored.w[:, :, POSITIVE].sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (scored.ss[:, _LABELLED].sum(axis=1) - 2 * scored.s[:, POSITIVE] + positive) / np.where(
             total > 0, total, np.nan
         )
-        middle = scored.middle
+        middle = np.clip(scored.middle, 0.0, 1.0)
         loss = np.stack([middle[..., NEGATIVE] ** 2, (1 - middle[..., POSITIVE]) ** 2], axis=-1)
         spread = scored.w2[:, :, _LABELLED] * (loss - mean[:, None, None]) ** 2
         variance = (spread.sum(axis=(1, 2)) + _unseen(scored)) / total**2

@@ -14,6 +14,7 @@ import pyarrow as pa
 from audit.engine import aggregate, decode
 from audit.engine.cells import Cells, Ints
 from audit.engine.counts import Counts
+from audit.engine.exclusions import UNREADABLE
 from audit.engine.prepare import MAX_DECISIONS, plan
 from audit.engine.reading import reading
 from audit.engine.source import Source
@@ -48,7 +49,7 @@ def count(spec: AuditSpec, source: Source) -> Counts:
         cells.append(found.merged())
         excluded = dict(left_out)
     if source.rejected:
-        excluded = {decode.UNREADABLE: source.rejected} | excluded
+        excluded = {UNREADABLE: source.rejected} | excluded
     source.check_unchanged()
     return Counts(
         attributes=plan_.attributes,

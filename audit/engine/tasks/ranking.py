@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 from audit.engine import aggregate, decode
 from audit.engine.cells import Cells
 from audit.engine.counts import Counts
+from audit.engine.exclusions import UNREADABLE
 from audit.engine.prepare import Plan, number, plan
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source
@@ -59,7 +60,7 @@ def count(spec: AuditSpec, source: Source) -> Counts:
     if spec.data.columns.relevance is not None and longest > LONGEST:
         notes += (f"a query has {longest:,} candidates: above {LONGEST} no pairs are compared",)
     if source.rejected:
-        excluded = {decode.UNREADABLE: source.rejected} | excluded
+        excluded = {UNREADABLE: source.rejected} | excluded
     source.check_unchanged()
     return Counts(
         attributes=plan_.attributes,

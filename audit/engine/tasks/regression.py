@@ -13,6 +13,7 @@ import numpy as np
 from audit.engine import aggregate, decode
 from audit.engine.cells import Cells
 from audit.engine.counts import Counts
+from audit.engine.exclusions import UNREADABLE
 from audit.engine.prepare import Plan, number, plan
 from audit.engine.reading import missing_column, reading
 from audit.engine.source import Source
@@ -60,7 +61,7 @@ def count(spec: AuditSpec, source: Source) -> Counts:
         found = _labelled(decoder.cells(table, grouping, sums=names(table))[0])
         histogram.append(found.merged(keys=("label", "bin")))
     if source.rejected:
-        excluded = {decode.UNREADABLE: source.rejected} | excluded
+        excluded = {UNREADABLE: source.rejected} | excluded
     source.check_unchanged()
     return Counts(
         attributes=plan_.attributes,
