@@ -191,7 +191,7 @@ METRICS: tuple[Metric, ...] = (
         blind_spot=f"Looks at nine cuts only; predictions tied at a cut fall under it. {_BINNED}",
         use_when="Where those above some quantile will be chosen, and it is not yet known which.",
         source="Calders et al. 2013, section 3, at thresholds; Agarwal, Dudík, Wu 2019, definition 1",
-        example="Of the top half of all predictions, it holds 60 % of one group and 45 % of the other: 0.15.",
+        example="The top half of predictions holds 60 % of one group and 45 % of the other: at least 0.15.",
         comparisons=("distance",),
     ),
 )
