@@ -1,9 +1,9 @@
 """One-sided errors of the score family and of regression, by simulation: `validity.py` runs it.
 
-Areas and their differences up to .99, calibration_in_the_large and the mean absolute error are judged,
-and so must err at most 1.25 α on each side for 100 rows a group and more. Distances describe: what matters
-is that the lower limit at level α does not find more than α's share of what is not there. Scores have a
-finite support, so that the truth is exact.
+Areas and their differences up to .99, calibration_in_the_large, mean scores with rare far ones among them
+and the mean absolute error are judged, and so must err at most 1.25 α on each side for 100 rows a group and
+more. Distances describe: what matters is that the lower limit at level α does not find more than α's share
+of what is not there. Scores have a finite support, so that the truth is exact.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def figures(quick: bool = False) -> dict[str, float]:
         "auc_one_sided_error_over_alpha_max": single_areas(rng, draws),
         "auc_difference_one_sided_error_over_alpha_max": area_differences(rng, draws),
         "calibration_one_sided_error_over_alpha_max": calibration(rng, draws),
+        "mean_score_one_sided_error_over_alpha_max": mean_scores(rng, draws),
         "mae_one_sided_error_over_alpha_max": absolute_errors(rng, draws),
         "distance_lower_limit_error_over_alpha_max": distances(rng, max(1000, draws // 10)),
     }
@@ -135,6 +136,37 @@ def calibration(rng: np.random.Generator, draws: int) -> Found:
             yield from errors(BUILDERS[key](*args), first, f"{words}, alone")
             key, args = mine.versus(reference, np.zeros(draws), "difference")
             yield from errors(BUILDERS[key](*args), first - second, words)
+
+
+def mean_scores(rng: np.random.Generator, draws: int) -> Found:
+    """Mean scores alone and against 20,000 rows; most are near one value, and few far from it."""
+    metric = metrics()["balance_for_positive_class"]
+    at, none = np.linspace(0, 1, SUPPORT), np.zeros((CHUNK, SUPPORT))
+    for share in (0.01, 0.02, 0.05):
+        for name, most, few in (
+            ("one value", at == at[12], at == at[107]),
+            ("two values", (at == at[12]) | (at == at[24]), at == at[107]),
+            ("zeros", at == 0, at**4 * (1 - at)),
+            ("all values", at * (1 - at) ** 4, at == 1),
+        ):
+            shape = (1 - share) * most / most.sum() + share * few / few.sum()
+            for n in (100, 200, 500):
+                own, gap = [], []
+                for _ in range(draws // CHUNK):
+                    mine, theirs = (
+                        scores.measure(metric, scored(rng.multinomial(rows, shape, CHUNK), none))
+                        for rows in (n, 20_000)
+                    )
+                    for made, (key, args) in (
+                        (own, mine.alone()),
+                        (gap, mine.versus(theirs, np.zeros(CHUNK), "difference")),
+                    ):
+                        made.append(BUILDERS[key](*args).interval(2 * ALPHA))
+                words = f"{n} rows, {name}, {share:.0%} far"
+                for made, truth in ((own, float(shape @ at)), (gap, 0.0)):
+                    low, high = np.concatenate(made, axis=1)
+                    yield float(np.mean(low > truth + 1e-9)) / ALPHA, f"{words}, lower limit"
+                    yield float(np.mean(high < truth - 1e-9)) / ALPHA, f"{words}, upper limit"
 
 
 class Residuals:

@@ -2,7 +2,7 @@
 
 One-sided errors of differences and ratios by enumeration, then whole policies by simulation (2, 5
 and 20 groups, 1 and 10 rules, weights, clusters), beside a percentile bootstrap as fairlearn's
-MetricFrame makes it; then areas, calibration, mean absolute errors and distances
+MetricFrame makes it; then areas, calibration, mean scores, mean absolute errors and distances
 (`score_validity.py`). Ends with one line of JSON.
 
     python benchmarks/validity.py [--quick]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.engine import distances, evidence, sampling, skewed
+from audit.engine import distances, evidence, sampling, sided, skewed
 from audit.engine.findings import Hypothesis, ranked
 from audit.engine.groups import Floats, Index
 from audit.engine.many import AgainstBest, EveryPair
@@ -32,6 +32,7 @@ BUILDERS: dict[str, Callable[..., Evidence]] = {
     ),
     "rate": evidence.OneRate,
     "mean": evidence.Linearised,
+    "sided": sided.Sided,
     "log": lambda value, se, df, share: evidence.Overall(
         evidence.LogLinearised(value, se, df), share, "ratio"
     ),

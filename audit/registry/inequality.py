@@ -88,7 +88,7 @@ METRICS: tuple[Metric, ...] = (
         "1 − mean(√b)² / μ",
         use_when="Where inequality is to be said as a loss of welfare.",
         source="Atkinson 1970",
-        example=f"{_EXAMPLE}: 1 − 0.9497²/1.02 = 0.1157.",
+        example=f"{_EXAMPLE}: 1 − 0.94971²/1.02 = 0.1157.",
         most=1.0,
     ),
     _index(
@@ -98,7 +98,7 @@ METRICS: tuple[Metric, ...] = (
         "σ / μ",
         use_when="As generalized_entropy, in a unit that more readers know.",
         source="Speicher et al. 2018, section 3 (twice the generalized entropy is its square)",
-        example=f"{_EXAMPLE}: 0.4593.",
+        example=f"{_EXAMPLE}: 0.4594.",
     ),
     _index(
         "gini",

@@ -115,7 +115,7 @@ METRICS: tuple[Metric, ...] = (
         words="candidates of the group",
         use_when="To describe; exposure is what is compared.",
         source="Singh, Joachims 2018",
-        example=f"{_EXAMPLE}: a 1.5/2.562 = 0.586.",
+        example=f"{_EXAMPLE}: a 1.5/2.5616 = 0.586.",
         parity=None,
     ),
     _ranked(

@@ -7,6 +7,10 @@ from audit.registry import Metric
 TASKS = ("regression",)
 _BOTH = ("label", "prediction")
 _TRUSTS = "Takes the label for the truth, and speaks of labelled rows only."
+_UNDRAWN = (
+    "Extremes so rare that none was drawn are not allowed for: where 2 rows in 100 lie far off, 13 draws of "
+    "100 rows in 100 hold none."
+)
 _BINNED = "Taken over up to 1,000 bins of equal width: predictions in one bin count as equal."
 _DIFFERENCES = ("difference", "worst_group")
 
@@ -60,7 +64,7 @@ METRICS: tuple[Metric, ...] = (
         "Mean of label minus prediction; above 0 the model predicts too little for the group.",
         "mean(y − ŷ)",
         high_is="neither",
-        blind_spot=f"{_TRUSTS} Too high for some and too low for others cancels.",
+        blind_spot=f"{_TRUSTS} Too high for some and too low for others cancels. {_UNDRAWN}",
         use_when="First: whether the model errs to one side for a group.",
         source="Steyerberg et al. 2010, 'calibration-in-the-large'; intervals: Hall 1992",
         example=f"{_ROWS} (−10 + 40) / 2 = 15.",
@@ -71,7 +75,7 @@ METRICS: tuple[Metric, ...] = (
         "Mean absolute error",
         "Mean size of the error.",
         "mean(|y − ŷ|)",
-        blind_spot=f"{_TRUSTS} A group with larger labels has larger errors at equal skill.",
+        blind_spot=f"{_TRUSTS} A group with larger labels has larger errors at equal skill. {_UNDRAWN}",
         use_when="Where every unit of error weighs the same.",
         source="Willmott and Matsuura 2005; intervals: Hall 1992",
         example=f"{_ROWS} (10 + 40) / 2 = 25.",
@@ -82,7 +86,7 @@ METRICS: tuple[Metric, ...] = (
         "Root mean squared error",
         "Square root of the mean squared error.",
         "√mean((y − ŷ)²)",
-        blind_spot=f"{_TRUSTS} A few large errors make it; it follows the spread of labels.",
+        blind_spot=f"{_TRUSTS} A few large errors make it; it follows the spread of labels. {_UNDRAWN}",
         use_when="Where large errors weigh more than in proportion.",
         source="Willmott and Matsuura 2005; intervals: Hall 1992, carried through the root",
         example=f"{_ROWS} √((100 + 1600) / 2) = 29.2.",
@@ -125,7 +129,7 @@ METRICS: tuple[Metric, ...] = (
         "mean(y)",
         high_is="neither",
         words="rows with a label",
-        blind_spot="Says nothing of the model: it is what the model is held against.",
+        blind_spot=f"Says nothing of the model: it is what the model is held against. {_UNDRAWN}",
         use_when="Beside mean_prediction, to tell a difference in the world from one in the model.",
         source="Hall 1992, for its intervals",
         example=f"{_ROWS} 150.",
@@ -138,7 +142,7 @@ METRICS: tuple[Metric, ...] = (
         needs=("prediction",),
         high_is="neither",
         words="rows with a prediction",
-        blind_spot="Does not ask what the predictions should have been.",
+        blind_spot=f"Does not ask what the predictions should have been. {_UNDRAWN}",
         use_when="Where no labels are known yet, or labels carry past discrimination.",
         source="Calders et al. 2013, section 3 (difference of means); intervals: Hall 1992",
         example=f"{_ROWS} 135.",
@@ -187,7 +191,7 @@ METRICS: tuple[Metric, ...] = (
         blind_spot=f"Looks at nine cuts only; predictions tied at a cut fall under it. {_BINNED}",
         use_when="Where those above some quantile will be chosen, and it is not yet known which.",
         source="Calders et al. 2013, section 3, at thresholds; Agarwal, Dudík, Wu 2019, definition 1",
-        example="Of the top half of all predictions, it holds 60 % of one group and 45 % of the other: 0.15.",
+        example="The top half of predictions holds 60 % of one group and 45 % of the other: at least 0.15.",
         comparisons=("distance",),
     ),
 )

@@ -6,6 +6,8 @@ from audit.registry import Metric
 
 TASKS = ("binary", "score", "selection")
 _BOTH = ("label", "score")
+_KLEINBERG = "Cannot hold with calibration in groups of other base rates, except by perfect scores."
+_UNDRAWN = "A rare far score that one group alone has is not allowed for where no row of it was drawn."
 _TRUSTS = "Takes the label for the truth, and speaks of labelled rows only."
 
 METRICS: tuple[Metric, ...] = (
@@ -94,7 +96,8 @@ METRICS: tuple[Metric, ...] = (
         high_is="outcome",
         interval="linearised",
         denominator_words="rows with a score",
-        blind_spot="Says nothing of whether scores are right; groups may differ in what is scored.",
+        blind_spot="Says nothing of whether scores are right; groups may differ in what is scored. "
+        f"{_UNDRAWN}",
         use_when="Where scores are used as they are (prices, ranks, referrals), or labels are not there yet.",
         source="Kamishima et al. 2012, section 2; Raghavan et al. 2020 for scored hiring",
         example="Scores .2, .4 and .9: mean 0.5.",
@@ -166,7 +169,7 @@ METRICS: tuple[Metric, ...] = (
         high_is="outcome",
         interval="linearised",
         denominator_words="rows with positive label and score",
-        blind_spot="Cannot hold with calibration in groups of other base rates, except by perfect scores.",
+        blind_spot=f"{_KLEINBERG} {_UNDRAWN}",
         use_when="Where people who turn out alike must have been scored alike.",
         source="Kleinberg, Mullainathan, Raghavan 2017; AIF360's generalized true positive rate",
         example="Positives at .9 and .6: 0.75.",
@@ -184,7 +187,7 @@ METRICS: tuple[Metric, ...] = (
         high_is="outcome",
         interval="linearised",
         denominator_words="rows with negative label and score",
-        blind_spot="Cannot hold with calibration in groups of other base rates, except by perfect scores.",
+        blind_spot=f"{_KLEINBERG} {_UNDRAWN}",
         use_when="Where a high score for a negative does harm, as in referrals and detention.",
         source="Kleinberg, Mullainathan, Raghavan 2017; AIF360's generalized false positive rate",
         example="Negatives at .1, .2 and .6: 0.3.",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from audit.engine.groups import MISSING, Floats
-from audit.engine.metrics import score_bins
+from audit.engine.metrics import bounded, score_bins
 from audit.engine.metrics.sample import Area, Distance, Mean, Sample, no_buckets, reasons
 from audit.engine.metrics.score_distances import normals
 from audit.engine.sampling import scarcity
@@ -43,19 +43,12 @@ def _rows(scored: Scored) -> Floats:
 
 
 def _mean_score(scored: Scored, labels: list[int]) -> Mean:
-    """Mean score of the rows with one of the labels, from exact sums."""
-    total = scored.w[:, :, labels].sum(axis=(1, 2))
-    rows = scored.n[:, :, labels].sum(axis=(1, 2))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = scored.s[:, labels].sum(axis=1) / np.where(total > 0, total, np.nan)
-        squares, sums = scored.ss2[:, labels].sum(axis=1), scored.s2[:, labels].sum(axis=1)
-        variance = (squares - 2 * mean * sums + mean**2 * scored.w2[:, :, labels].sum(axis=(1, 2))) / total**2
     which = {
         NEGATIVE: "no row with negative label and score",
         POSITIVE: "no row with positive label and score",
     }
     reason = "no row with a score" if len(labels) > 1 else which[labels[0]]
-    return _mean(mean, variance, rows, total, reason)
+    return bounded.mean_score(scored, labels, reason)
 
 
 def _calibration(scored: Scored) -> Mean:

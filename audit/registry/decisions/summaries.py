@@ -55,7 +55,7 @@ METRICS: tuple[Metric, ...] = (
         blind_spot="One number for two kinds of error; undefined where a margin is empty.",
         use_when="To compare how well predictions follow labels across groups of unlike base rates.",
         source="Matthews 1975",
-        example=f"{TREE} 0.54.",
+        example=f"{TREE} 0.55.",
         between=(-1.0, 1.0),
     ),
     Metric(
