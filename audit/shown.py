@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
@@ -17,6 +18,17 @@ ROWS = 30
 NOTE = "For the groups and metrics examined."
 _STYLE = 'style="border-collapse:collapse;font:14px/1.5 sans-serif;color:inherit"'
 _CELL = 'style="text-align:left;vertical-align:top;padding:2px 14px 2px 0;background:none"'
+
+
+def commands(text: str) -> Any:
+    """`text` for a page, escaped, what stands between backticks as code.
+
+    >>> str(commands("`a <b>`, then c"))
+    '<code>a &lt;b&gt;</code>, then c'
+    """
+    from markupsafe import Markup
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
 class Shown:

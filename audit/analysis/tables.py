@@ -20,6 +20,8 @@ from audit.spec import AuditSpec
 
 SALT = "harm-audit/slices/1"
 """Fixed, so that the same people fall into the same half in every run and on every engine."""
+_TYPES = ["BIGINT", "DOUBLE", "VARCHAR"]
+"""What a text file's column may be: of more types, F and No would be guessed to be false, and inf a date."""
 _TEXT = {".csv", ".tsv", ".txt", ".gz"}
 
 
@@ -43,6 +45,8 @@ def as_table(data: Any, *, where: str = "the frame") -> ir.Table:
 
 
 def _file(path: Path) -> ir.Table:
+    if path.is_dir():
+        raise UsageError(f"a folder, where a file is needed: {path}", hint="Name a file in it.")
     if not path.is_file():
         raise UsageError(f"no such file: {path}", hint=f"Looked in {path.resolve().parent}.")
     kind = path.suffix.lower()
@@ -53,10 +57,24 @@ def _file(path: Path) -> ir.Table:
         if kind in (".parquet", ".pq"):
             return connection.read_parquet(str(path), table_name="rows")
         if kind in _TEXT:
-            table = connection.read_csv(str(path), table_name="rows", header=True, sample_size=-1)
-            return connection.create_table("loaded", table, temp=True)
+            table = connection.read_csv(
+                str(path), table_name="rows", header=True, sample_size=-1, auto_type_candidates=_TYPES
+            )
+            return connection.create_table("loaded", _with_flags(table), temp=True)
     raise UsageError(
         f"a file of an unknown kind: {path.name}", hint="Expected CSV, TSV (also .gz) or Parquet."
+    )
+
+
+def _with_flags(table: ir.Table) -> ir.Table:
+    """The table with its columns of the words true and false alone as truth values."""
+    texts = [name for name in table.columns if table[name].type().is_string()]
+    if not texts:
+        return table
+    asked = {f"c{at}": table[name].lower().isin(["true", "false"]).all() for at, name in enumerate(texts)}
+    (flags,) = table.aggregate(**asked).to_pyarrow().to_pylist()
+    return table.mutate(
+        **{name: table[name].lower() == "true" for at, name in enumerate(texts) if flags[f"c{at}"]}
     )
 
 

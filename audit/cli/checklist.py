@@ -99,8 +99,8 @@ def new(names: tuple[str, ...], project: Path, bundle: Path | None) -> int:
 def _write_new(path: Path, text: str) -> bool:
     if path.exists():
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writing.whole(path, text.encode())
+    with writing.folder(path.parent):
+        writing.whole(path, text.encode())
     return True
 
 

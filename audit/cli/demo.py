@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from audit import bundle, resources
-from audit.cli import output, run
+from audit.cli import output, run, writing
 from audit.errors import OutputError, UsageError
 
 EXAMPLE = "lending"
@@ -51,7 +51,21 @@ def _copy(out: Path) -> None:
     source = resources.examples() / EXAMPLE
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "make_data.py").is_file())):
         raise UsageError("holds something else", where=str(out), hint="Choose another folder with --out.")
+    there = out.exists()
     try:
         shutil.copytree(source, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    except (OSError, shutil.Error) as error:
-        raise OutputError(f"the example cannot be copied: {error}", where=str(out)) from error
+    except BaseException as error:
+        if not there:
+            shutil.rmtree(out, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"the example cannot be copied: {_reason(error)}", where=str(out), hint=writing.ROOM
+            ) from error
+        raise
+
+
+def _reason(error: OSError) -> str:
+    """What the system said, once; `shutil.Error` holds a line a file."""
+    if isinstance(error, shutil.Error) and error.args and error.args[0]:
+        return str(error.args[0][0][2]).partition("] ")[2].partition(": ")[0]
+    return error.strerror or str(error)

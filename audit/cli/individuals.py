@@ -12,6 +12,9 @@ from audit import codec
 from audit.cli import output
 from audit.errors import UsageError
 
+LISTED = 30
+"""Figures that are printed: those of everyone and of the largest groups."""
+
 
 @click.command("individuals", short_help="Say whether like people are decided alike.")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -55,8 +58,12 @@ def command(file: Path, attribute: str, model_name: str | None, as_json: bool, *
         output.echo_json({"rows": rows, "measured_on": len(frame), "measures": codec.to_plain(found)})
         return 0
     output.echo(f"{len(frame):,} of {rows:,} rows")
+    shown = sorted(found, key=lambda one: (one.group is not None, -one.n))[:LISTED]
     for one in found:
-        output.echo(output.paragraph(_words(one), indent="    ", first="  "))
+        if one in shown:
+            output.echo(output.paragraph(_words(one), indent="    ", first="  "))
+    if len(found) > len(shown):
+        output.echo(f"And {len(found) - len(shown):,} more, of smaller groups; --json has all.")
     return 0
 
 
@@ -65,7 +72,8 @@ def _words(one: Any) -> str:
     if one.low is not None:
         value += f" ({one.low:.3f} to {one.high:.3f})"
     if one.metric == "consistency":
-        return f"consistency{f' of {one.group}' if one.group else ''}: {value}; described, never judged"
+        whom = f" of {one.group}" if one.group else ""
+        return f"consistency{whom}: {value} over {one.n:,.0f} rows; described, never judged"
     if one.group is None:
         return f"counterfactual flip rate: {value}"
     return f"decided otherwise, {one.group} as {one.against}: {value} of {one.n:,.0f} rows"

@@ -67,6 +67,8 @@ def command(data: Path, out: Path, force: bool) -> int:
 
 def look(path: Path) -> list[Column]:
     """The columns of the first rows of a file."""
+    if path.is_dir():
+        raise UsageError("a folder, where a file is needed", where=str(path), hint="Name a file in it.")
     if not path.is_file():
         raise UsageError(
             "no such file", where=str(path), hint="Give a CSV, Parquet, JSON lines or Arrow file."

@@ -145,6 +145,12 @@ def _explain(error: BaseException, *, debug: bool) -> int:
         return error.code if isinstance(error.code, int) else DEFECT if error.code else 0
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
+    if _ended_at_a_question(error):
+        output.error(
+            "the input ended at a question\n"
+            "  Hint: Answer at a terminal, or by options: the command's `--help` names them."
+        )
+        return USAGE
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return INTERRUPTED
     if isinstance(error, AuditError):
@@ -170,6 +176,17 @@ def _explain(error: BaseException, *, debug: bool) -> int:
     )
     output.error(f"internal error: {output.one_line(kind)}{step}")
     return DEFECT
+
+
+def _ended_at_a_question(error: BaseException) -> bool:
+    """Whether a question was put where nobody sits to answer it: Ctrl-D at a terminal is an interrupt."""
+    if sys.stdin is None:
+        return isinstance(error, (click.Abort, RuntimeError)) and "stdin" in str(error.__context__ or error)
+    return (
+        isinstance(error, click.Abort)
+        and not isinstance(error.__context__, KeyboardInterrupt)
+        and not sys.stdin.isatty()
+    )
 
 
 def _of_the_system(error: OSError) -> str:

@@ -124,7 +124,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def columns() -> int:
     """The terminal's width, at least 80: a table is made for that."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         return max(80, os.get_terminal_size(sys.stdout.fileno()).columns)
     return 80
 

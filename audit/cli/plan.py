@@ -192,11 +192,9 @@ def _render(plan: Plan, form: str) -> str:
 
 
 def _write(plan: Plan, out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot be made: {error.strerror or error}", where=str(out)) from error
     kinds = {".json": "json", ".md": "markdown", ".csv": "csv", ".html": "html"}
-    for name in FILES:
-        writing.whole(out / name, _render(plan, kinds[Path(name).suffix]).encode("utf-8", "replace"))
+    files = {name: _render(plan, kinds[Path(name).suffix]).encode("utf-8", "replace") for name in FILES}
+    with writing.folder(out):
+        for name, content in files.items():
+            writing.whole(out / name, content)
     output.echo(f"Plan: {out / 'plan.html'}, and as .md, .json and .csv beside it")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from audit.errors import OutputError, UsageError
+
+ROOM = "Make room there, or write to another place, where you may."
 
 
 def whole(path: Path, content: bytes) -> None:
@@ -27,7 +30,25 @@ def whole(path: Path, content: bytes) -> None:
             raise OutputError(
                 f"cannot be written: {error.strerror or error}",
                 where=str(path),
-                hint="Choose another `--out`.",
+                hint=ROOM,
+            ) from error
+        raise
+
+
+@contextmanager
+def folder(path: Path) -> Iterator[None]:
+    """Make the folder `path`; where what follows fails, what was made here and is empty goes again."""
+    there = [parent for parent in (path, *path.parents) if not parent.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException as error:
+        for made in there:
+            with suppress(OSError):
+                made.rmdir()
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"cannot be made: {error.strerror or error}", where=str(path), hint=ROOM
             ) from error
         raise
 

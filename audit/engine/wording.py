@@ -90,7 +90,24 @@ def sentence(c: Comparison, rule: Rule, policy: Policy, verdict: Verdict, adjust
         return f"{text}, outside the bound {bound}; adjusted p {p_words(adjusted)}."
     if verdict is Verdict.PASS:
         return f"{text}, inside the bound {bound}; p {p_words(c.p_pass)}."
-    return f"{text}; neither inside nor outside the bound {bound} is shown{_blocked(c)}{_needed(c)}."
+    open_ = alone(c, rule, policy, adjusted) or f"neither inside nor outside the bound {bound} is shown"
+    return f"{text}; {open_}{_blocked(c)}{_needed(c)}."
+
+
+def alone(c: Comparison, rule: Rule, policy: Policy, adjusted: float | None) -> str | None:
+    """Why an interval that lies outside the bound decides nothing; None where that is not so.
+
+    The interval is that of one comparison. A violation is shown among all that were looked at.
+    """
+    if rule.judge == "estimate" or c.p_violation is None or adjusted is None:
+        return None
+    if not c.p_violation <= policy.alpha < adjusted:
+        return None
+    bound = bound_words(rule.lower, rule.upper)
+    return (
+        f"taken alone it lies outside the bound {bound}; "
+        f"among all comparisons that is not shown (adjusted p {p_words(adjusted)})"
+    )
 
 
 def _measured(c: Comparison, policy: Policy) -> str:

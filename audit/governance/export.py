@@ -16,6 +16,7 @@ from audit.governance.readiness import warnings
 from audit.governance.references import standing
 from audit.governance.situation import Situation
 from audit.governance.status import Assessed
+from audit.shown import commands
 
 Lists = Sequence[tuple[Checklist, tuple[Assessed, ...]]]
 COLUMNS = (
@@ -55,6 +56,7 @@ def _html(lists: Lists, situation: Situation) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["commands"] = commands
     named = situation.named
     return environment.get_template("governance/checklist.html.j2").render(
         system=named.name if named else "this project",

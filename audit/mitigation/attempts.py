@@ -169,5 +169,7 @@ class _Store:
                 stream.write("\n" + line + "\n")
         except OSError as error:
             raise OutputError(
-                f"the finished attempts cannot be kept: {error.strerror}", where=str(self.path)
+                f"the finished attempts cannot be kept: {error.strerror}",
+                where=str(self.path),
+                hint="Make room there, or name another file with `--resume`.",
             ) from error

@@ -126,6 +126,7 @@ def _plot(proxies: list[Measure], figure: str) -> Drawing:
         False,
         parity=0.0,
         columns=("value", "rows", "measure"),
+        span=(0.0, 1.0),
     )
     return draw(forest(rows, axis), figure=figure)
 

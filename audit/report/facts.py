@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from audit.engine.findings import DECIDING, adjusted_p
-from audit.engine.wording import bound_words, number
+from audit.engine.wording import alone, bound_words, number
 from audit.report import numbers, words
 from audit.report.suppress import Withheld, withheld
 from audit.result import AuditResult, Comparison, Estimate, Finding, Group, Rule, Verdict
@@ -61,6 +61,8 @@ class Fact:
     detectable: str
     rows_needed: str | None
     rows_note: str | None
+    alone: str | None
+    """Why it is undecided although its interval lies outside the bound."""
     blocked: str | None
     undefined: str | None
     by_point: bool
@@ -204,6 +206,9 @@ def fact(case: Case, judged: Judged, *, also: tuple[str, ...] = ()) -> Fact:
         detectable=shown("–" if detectable is None else numbers.figure(detectable, 3)),
         rows_needed=None if finding.rows_needed is None or hidden else f"{finding.rows_needed:,}",
         rows_note=None if row.rows_needed_note is None or hidden else numbers.clean(row.rows_needed_note),
+        alone=None
+        if hidden or finding.verdict is not Verdict.INCONCLUSIVE
+        else alone(row, rule, case.result.policy, judged.adjusted),
         blocked=None if row.blocked is None or hidden else numbers.clean(row.blocked),
         undefined=None if row.why is None or hidden else numbers.clean(row.why),
         by_point=rule.judge == "estimate",

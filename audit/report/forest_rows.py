@@ -50,6 +50,8 @@ class Axis:
     """Titles over the value, the rows and the verdict."""
     whole: bool = False
     """The scale follows every line to its ends, however long."""
+    span: tuple[float, float] | None = None
+    """What can be at all: the scale shows all of it, so that small values look small."""
 
 
 def parts(rows: list[Row]) -> list[list[Row]]:
@@ -77,7 +79,8 @@ def parts(rows: list[Row]) -> list[list[Row]]:
 
 def domain(rows: list[Row], axis: Axis) -> tuple[float, float]:
     """The ends of the axis: all values, the band and parity, and intervals as far as is useful."""
-    fixed = [v for v in (axis.lower, axis.upper, axis.parity, *(r.value for r in rows)) if v is not None]
+    given = (axis.lower, axis.upper, axis.parity, *(axis.span or ()), *(r.value for r in rows))
+    fixed = [v for v in given if v is not None]
     if axis.log:
         fixed = [v for v in fixed if v > 0] or [1.0]
         floor, roof = min(fixed) / _REACH["log"], max(fixed) * _REACH["log"]

@@ -15,6 +15,7 @@ from audit.report.facts import Case
 from audit.report.governed import GovernedView
 from audit.report.view import page, verdict_view
 from audit.result import AuditResult
+from audit.shown import commands
 
 
 def render(
@@ -63,6 +64,7 @@ def environment_of(*folders: str) -> jinja2.Environment:
     )
     environment.filters.update(
         clean=numbers.clean,
+        commands=commands,
         rows=numbers.rows,
         moment=numbers.moment,
         percent=numbers.percent,

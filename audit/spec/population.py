@@ -87,7 +87,11 @@ def _file(path: Path, where: str) -> Shares:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
-        raise SpecError(f"the population file cannot be read: {path.name}: {reason}", where=where) from None
+        raise SpecError(
+            f"the population file cannot be read: {path.name}: {reason}",
+            where=where,
+            hint=_HINT,
+        ) from None
     try:
         return checked(_table(text) if path.suffix.lower() == ".csv" else parse(text, str(path))[0])
     except ValueError as error:

@@ -212,3 +212,46 @@ def test_a_model_that_is_none_ends_in_clear_words(
     extra = ["--target", "0.1", "--group", "sex", "--bound", "0.1", "--feature", "x", "--model", model]
     assert main([*DIAGNOSE, *extra]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_words_of_a_text_file_stay_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A reader that guesses truth values makes F and No one value, called `false`."""
+    rng = np.random.default_rng(1)
+    label = rng.choice(["Yes", "No"], 600)
+    wrong = rng.random(600) < 0.2
+    frame = pd.DataFrame(
+        {"sex": "F", "y": label, "p": np.where(wrong, "No", label), "x": rng.normal(size=600)}
+    )
+    frame.assign(flag=rng.choice(["True", "False"], 600), far="inf").to_csv(
+        tmp_path / "rows.csv", index=False
+    )
+    read = tables.as_table(tmp_path / "rows.csv")
+    assert read["flag"].type().is_boolean()
+    assert read["far"].type().is_floating()
+    assert set(read["y"].to_pyarrow().to_pylist()) == {"Yes", "No"}
+    words = ["slices", str(tmp_path / "rows.csv"), "--label", "y", "--prediction", "p"]
+    assert main([*words, "--metric", "false_negative_rate", "--positive", "Yes"]) == 0
+    assert main([*words, "--metric", "false_negative_rate", "--positive", "1"]) == 4
+    assert "it holds 'No', 'Yes'" in capsys.readouterr().err
+    people = ["individuals", str(tmp_path / "rows.csv"), "--attribute", "sex", "--prediction", "p"]
+    assert main([*people, "--feature", "x"]) == 0
+    assert "consistency of F: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["init"], ["slices", "--label", "y", "--prediction", "p"]])
+def test_a_folder_is_called_one(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([words[0], str(tmp_path), *words[1:]]) == 2
+    said = capsys.readouterr().err
+    assert "a folder, where a file is needed" in said
+    assert "Hint: Name a file in it." in said
+
+
+def test_many_groups_are_listed_by_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"g": [f"g{i // 2}" for i in range(400)] + ["large"] * 50, "p": [0, 1] * 225})
+    frame.assign(x=np.arange(450.0)).to_csv(tmp_path / "rows.csv", index=False)
+    assert main(["individuals", str(tmp_path / "rows.csv"), "--attribute", "g", "--prediction", "p"]) == 0
+    said = capsys.readouterr().out
+    assert " over 450 rows" in said
+    assert "consistency of large: " in said
+    assert said.count("consistency") == 30
+    assert "And 172 more, of smaller groups; --json has all." in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import resource
@@ -38,6 +39,13 @@ def audit(*arguments: str, **options: object) -> subprocess.CompletedProcess[str
         check=False,
         env=environment,
         **options,  # type: ignore[call-overload]
+    )
+
+
+def audit_in_shell(typed: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    script = f"exec {sys.executable} -m audit {typed}"
+    return subprocess.run(
+        ["sh", "-c", script], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
 
 
@@ -120,7 +128,6 @@ def _failing(error: BaseException) -> click.Command:
         (MemoryError(), 4, "out of memory"),
         (RecursionError("deep"), 4, "internal error"),
         (KeyboardInterrupt(), 130, "interrupted; nothing half written"),
-        (click.Abort(), 130, "interrupted"),
         (click.ClickException("odd"), 2, "odd"),
         (SystemExit(7), 7, ""),
     ],
@@ -137,6 +144,16 @@ def test_whatever_is_raised_becomes_a_code_and_words(
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("terminal", "code"), [(True, 130), (False, 2)])
+def test_an_end_of_input_is_an_interrupt_at_a_terminal_alone(
+    terminal: bool, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.LazyGroup, "get_command", lambda *_: _failing(click.Abort()))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal, raising=False)
+    assert main(["doctor"]) == code
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(
@@ -220,6 +237,23 @@ class TestInAProcess:
             )
         assert done.returncode == 4
         assert "Traceback" not in done.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+    def test_closed_streams_change_no_code(self, red: Path, closed: str) -> None:
+        for words, code in ((f"gate {red}", 1), ("metrics", 0)):
+            done = audit_in_shell(f"{words} {closed}")
+            assert done.returncode == code, done.stderr
+            assert "error" not in done.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+    @pytest.mark.parametrize("given", ["<&-", "</dev/null"])
+    @pytest.mark.parametrize("words", ["choose", "checklist answer SCOPE", "harms brainstorm --by Ada"])
+    def test_a_question_where_nobody_answers(self, place: Path, given: str, words: str) -> None:
+        assert main(["checklist", "new"]) == 0
+        done = audit_in_shell(f"{words} {given}", place)
+        assert done.returncode == 2, done.stderr
+        assert "the input ended at a question\n  Hint: " in done.stderr
 
     def test_completion_completes(self) -> None:
         environment = {

@@ -62,6 +62,14 @@ def test_a_hair_under_and_over_the_level() -> None:
     assert judge(two, one)[2] is Verdict.INCONCLUSIVE
 
 
+def test_an_interval_outside_the_bound_that_decides_nothing_is_explained() -> None:
+    two = [comparison("a", 1, 0.03), comparison("b", 1, 0.9)]
+    first, second = judge(two, policy())[0]
+    assert "; taken alone it lies outside the bound" in first.why
+    assert "among all comparisons that is not shown (adjusted p 0.06)" in first.why
+    assert "neither inside nor outside" in second.why
+
+
 def test_the_family_is_the_policy_or_the_rule() -> None:
     rules = (rule("approval"), rule("second"))
     rows = [comparison("a", 1, 0.04), comparison("a", 1, 0.9, rule="second")]

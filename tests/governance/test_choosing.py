@@ -134,7 +134,7 @@ def test_the_dialogue_asks_again_where_an_answer_is_none(
 
 def test_an_end_of_input_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("punitive\n"))
-    assert main(["choose", "--out", str(tmp_path / "record.yaml")]) == 130
+    assert main(["choose", "--out", str(tmp_path / "record.yaml")]) == 2
     assert list(tmp_path.iterdir()) == []
 
 

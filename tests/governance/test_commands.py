@@ -164,6 +164,8 @@ def test_exports_carry_hostile_words_as_words(here: Path, capsys: pytest.Capture
     assert "script" not in page.tags
     assert HOSTILE in "".join(page.text)
     assert page.tags.count("h1") == 1
+    assert page.tags.count("code") >= 2
+    assert "`" not in "".join(page.text).replace(HOSTILE, "")
     markdown = (here / "out.md").read_text("utf-8")
     assert "<script>" not in markdown
     assert "[a](" not in markdown

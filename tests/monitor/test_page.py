@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from audit.monitor import page
@@ -13,6 +15,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 MANY = [f"region {i}" for i in range(196)]
 HOSTILE = ["<script>alert(1)</script>", "a" * 120, "=cmd()", "q\"uo'te"]
+
+SCORES = """() => {
+  const cells = (tag, text) => `<${tag} class="num">${text}</${tag}>`.repeat(11);
+  document.querySelector("main").insertAdjacentHTML("beforeend", `<details id="score-table" open>
+    <div class="scroll"><table><tr><th>Group</th>${cells("th", "≥ 0.5208")}</tr>
+    <tr><th>age 25 to under 40</th>${cells("td", "0.884 (0.883)")}</tr></table></div></details>`);
+}"""
+"""A table of nine cuts as the template writes it, for the project of these tests has no scores."""
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +79,26 @@ def test_the_page_is_whole_without_script(browser, dashboard):
     assert view.locator("svg.small").count() >= 2
     assert view.locator("#pause").is_hidden()
     view.context.close()
+
+
+@pytest.mark.parametrize("dashboard", ["three"], indirect=True)
+def test_no_word_hides_the_latest_values(dashboard):
+    """Words at a bound are painted before the line, and stand where it begins."""
+    drawn = [part.split("</svg>")[0] for part in dashboard.read_text("utf-8").split('<svg class="small"')[1:]]
+    named = [plot for plot in drawn if 'class="edge"' in plot]
+    assert named
+    for plot in named:
+        assert plot.rindex('class="edge"') < plot.index('class="path"')
+        assert {float(x) for x in re.findall(r'class="edge" x="([^"]*)"', plot)} == {50.0}
+        assert "text-anchor" not in plot[plot.index('class="edge"') : plot.index('class="path"')]
+
+
+@pytest.mark.parametrize("dashboard", ["three"], indirect=True)
+def test_nothing_is_cut_off_on_paper(browser, dashboard):
+    view = browser.new_context(viewport={"width": 690, "height": 1000}).new_page()
+    view.goto(dashboard.as_uri())
+    view.emulate_media(media="print")
+    view.evaluate(SCORES)
+    width = view.evaluate("document.documentElement.scrollWidth")
+    view.context.close()
+    assert width <= 690

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from tests.report.test_browser import opened
 HOSTILE = ["<script>alert(1)</script>", '=cmd|"/C calc"!A0', "a\nb\t'\x00", "\N{PILE OF POO} {{ 7*7 }}"]
 
 
-def report_of(groups: list[str], feature: str, rows: int = 400) -> DataReport:
+def report_of(groups: list[str], feature: str, rows: int = 400, clear: float = 0.8) -> DataReport:
     random = np.random.default_rng(3)
     at = random.integers(0, len(groups), rows)
     frame = pd.DataFrame(
         {
             "g": np.array(groups, dtype=object)[at],
-            feature: np.where(random.random(rows) < 0.8, at, 0).astype(str),
+            feature: np.where(random.random(rows) < clear, at, 0).astype(str),
             "number": random.normal(at, 2),
             "y": random.integers(0, 2, rows),
         }
@@ -49,6 +50,15 @@ def test_the_page_names_the_strongest_proxy_first_and_is_the_same_each_time(plai
     assert plain == render(report_of(["x", "z"], "town"))
     for words in ("Label-rate gap", "Missing values", "What this page does not say", "no test set was given"):
         assert words in plain
+
+
+@pytest.mark.parametrize("page", ["", "weak"])
+def test_weak_proxies_look_weak(plain: str, page: str) -> None:
+    """The plot shows all of 0 to 1, so that a small association does not stand far right."""
+    text = render(report_of(["x", "z"], "town", clear=0.05)) if page else plain
+    figure = text[text.index('id="fig-attribute-1"') :]
+    ticks = re.findall(r">([0-9.]+)</text>", figure[: figure.index("</svg>")])
+    assert {"0", "1"} <= set(ticks)
 
 
 def test_hostile_names_stay_text() -> None:
