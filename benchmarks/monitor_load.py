@@ -31,9 +31,10 @@ from pathlib import Path
 import numpy as np
 
 from audit.monitor import evidence as ev
-from audit.monitor.events import Attribute, Mapping, Normaliser, connect
+from audit.monitor.events import Normaliser, connect
 from audit.monitor.files import ingest_file
 from audit.monitor.ledger import Ledger
+from audit.monitor.mapping import Attribute, Mapping
 
 NOW = datetime(2026, 12, 31, tzinfo=UTC)
 MAPPING = Mapping({name: Attribute(name) for name in ("sex", "region", "age")}, person="person")

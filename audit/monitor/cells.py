@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, select, text
 
 from audit.monitor import schema
-from audit.monitor.events import Ints
+from audit.monitor.batch import Ints
 from audit.result import Group
 
 Cell = tuple[str | None, Group]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, select, text
 
 from audit.monitor import chances, schema
+from audit.monitor.batch import Ints
 from audit.monitor.blocks import pair_all, window_counts
-from audit.monitor.events import Ints
 from audit.monitor.ledger import Ledger
 from audit.monitor.readings import LAG_BUCKETS, UNKNOWN_CHANCE
 from audit.monitor.records import get_meta, read_cells, set_meta, take_turns

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audit.errors import DataError
-from audit.monitor.events import Mapping
+from audit.monitor.mapping import Mapping
 
 BODY_BYTES = 8 * 2**20
 MAX_EVENTS = 10_000

@@ -23,8 +23,9 @@ from audit.engine.frames import connect_duckdb
 from audit.engine.reading import reading
 from audit.errors import DataError, UsageError
 from audit.monitor.events import Normaliser
-from audit.monitor.files import CHUNK_ROWS, arrow_table
+from audit.monitor.files import CHUNK_ROWS
 from audit.monitor.ledger import Ledger, Received
+from audit.monitor.raw import arrow_table
 from audit.spec import redact
 from audit.spec.monitor import Table
 from audit.spec.secrets import expand

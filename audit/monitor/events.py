@@ -7,25 +7,18 @@ work is one DuckDB query over the whole table, the same for a file of millions a
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from audit.engine.decode import bin_labels
 from audit.monitor import chances, scores
+from audit.monitor.batch import Batch, Ints, Labels, Predictions
 from audit.monitor.decode import MISSING, SEPARATOR, TEXT_LIMIT, normalise_sql
+from audit.monitor.mapping import Mapping
 from audit.result import Group
-
-Ints = NDArray[np.int64]
 
 FUTURE_SECONDS = 3_600
 """How far a clock may run ahead."""
@@ -42,181 +35,9 @@ REASONS = {
     "bad_label": "a label that is neither of the two values",
     "bad_revision": "a revision that is not a whole number",
     "hash_collision": "another event has the same 64-bit hash",
-    "too_many_groups": "more groups than the limit: a flood of names",
+    "too_many_groups": "a group that the audit did not have, beyond the limit: a flood of names",
 }
 """Every reason to refuse an event; `rejected` counts under these names."""
-
-FIELDS = ("kind", "id", "source", "at", "person", "prediction", "score", "label", "revision", "version")
-"""What a raw table has a column for, beside the score that is watched, label_at and the attributes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """Where a sensitive attribute stands in an event, and how its values become groups."""
-
-    column: str
-    bins: tuple[float, ...] = ()
-    """Edges, as the audit cut them: each belongs to the group above it."""
-    map: tuple[tuple[str, str], ...] = ()
-    """Value to group; a value that is not named is kept."""
-
-    def group(self, value: str | None) -> str | None:
-        """The group of one value as it was received, under the name that the audit gave it.
-
-        >>> Attribute("age", bins=(18, 40)).group("39"), Attribute("sex", map=(("f", "F"),)).group("f")
-        ('18 to under 40', 'F')
-        >>> Attribute("code").group("3.0")
-        '3'
-        """
-        if value is None:
-            return None
-        if self.bins:
-            try:
-                number = float(value)
-            except ValueError:
-                return None
-            return None if number != number else bin_labels(self.bins)[bisect_right(self.bins, number)]
-        plain = value[:-2] if value.endswith(".0") and value[:-2].lstrip("-").isdigit() else value
-        return dict(self.map).get(plain, plain)
-
-
-@dataclass(frozen=True, slots=True)
-class Mapping:
-    """Which field of an event means what; a dotted name reaches into nested JSON."""
-
-    attributes: MappingOf[str, Attribute]
-    id: str = "event_id"
-    at: str = "event_time"
-    person: str | None = None
-    """Whose row it is: one row per person and stream enters the evidence."""
-    prediction: str | None = "prediction"
-    score: str | None = None
-    threshold: float = 0.5
-    label: str | None = "label"
-    revision: str | None = "revision"
-    label_at: str | None = "label_time"
-    """The time of a label event, where it has a name of its own."""
-    version: str | None = "model_version"
-    kind: str | None = None
-    """A field that says `label` or `prediction`; without it, what has no prediction or score is a label."""
-    source: str | None = None
-    """A field that names the log of the prediction; ids are unique within it."""
-    source_name: str = "default"
-    positive_prediction: str | None = None
-    positive_label: str | None = None
-    watched: str | None = None
-    """The score whose distribution is watched; without `cuts` it is not read."""
-    cuts: tuple[float, ...] = ()
-    unit_scores: bool = False
-    chance: str | None = None
-    """The field with a row's chance of a label; then labels are thinned to `floor`."""
-    floor: float = 0.0
-    form: str = "events"
-    """What a line of a JSON lines file is: an event, or a record of SageMaker's."""
-    inputs: tuple[str, ...] = ()
-    """Names of a model's input values where a log has none: CSV of SageMaker, KServe's lists."""
-
-    def columns(self) -> dict[str, str | None]:
-        """Field or attribute (as `a0`, `a1`, …) to the event's field."""
-        plain = {name: getattr(self, name) for name in FIELDS}
-        plain["label_at"] = self.label_at
-        plain["chance"] = self.chance
-        plain["watched"] = self.watched if self.cuts else None
-        return plain | {f"a{i}": a.column for i, a in enumerate(self.attributes.values())}
-
-    def named(self, event: dict[str, Any]) -> dict[str, Any]:
-        """An event of another system under the names that this mapping reads, where it lacks them.
-
-        >>> Mapping({}, id="loan", prediction=None, score="p").named({"event_id": "a", "prediction": 0.3})
-        {'event_id': 'a', 'prediction': 0.3, 'loan': 'a', 'p': 0.3}
-        """
-        wanted = {
-            "event_id": self.id,
-            "event_time": self.at,
-            "prediction": self.prediction or self.score,
-            "label": self.label,
-            "model_version": self.version,
-        }
-        more = {
-            name: event[known]
-            for known, name in wanted.items()
-            if name and name not in event and known in event
-        }
-        return event | more
-
-    def names(self) -> tuple[str, ...]:
-        """The columns of a raw table."""
-        return tuple(self.columns())
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Prediction events, one entry each: all arrays (n,)."""
-
-    key: Ints
-    """The first 64 bits of md5(source, id), signed."""
-    rest: Ints
-    """The other 64 bits: they tell a collision from a duplicate."""
-    unit: Ints
-    """The first 64 bits of md5(person); the key where there is no person."""
-    at: Ints
-    """Seconds since 1970, UTC."""
-    cell: Ints
-    """Index into `Batch.cells`."""
-    yhat: Ints
-    score: Ints
-    """As `scores.packed` writes it; −1 where there is none, or none is watched."""
-    chance: Ints
-    """As `chances.thinned` says; 1 where no chances are logged."""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Label events, one entry each: all arrays (n,)."""
-
-    target: Ints
-    """The key of the prediction."""
-    rest: Ints
-    revision: Ints
-    at: Ints
-    value: Ints
-    embedded: NDArray[np.bool_]
-    """It came within a prediction event, which is counted; the label is not counted again."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What was received at once: received = predictions + labels of their own + rejected."""
-
-    received: int
-    predictions: Predictions
-    labels: Labels
-    cells: tuple[tuple[str | None, Group], ...]
-    """(model version, groups in the order of the mapping's attributes)."""
-    rejected: dict[str, int] = field(default_factory=dict)
-
-
-def join(batches: Sequence[Batch]) -> Batch:
-    """Several batches, in their order, as one."""
-    if len(batches) == 1:
-        return batches[0]
-    cells: dict[tuple[str | None, Group], int] = {}
-    places, rejected = [], Counter[str]()
-    for batch in batches:
-        to = [cells.setdefault(cell, len(cells)) for cell in batch.cells]
-        places.append(np.array(to, np.int64)[batch.predictions.cell] if to else batch.predictions.cell)
-        rejected.update(batch.rejected)
-    columns = {
-        name: np.concatenate([getattr(batch.predictions, name) for batch in batches])
-        for name in Predictions.__dataclass_fields__
-    }
-    labels = (
-        np.concatenate([getattr(batch.labels, name) for batch in batches])
-        for name in Labels.__dataclass_fields__
-    )
-    predictions = Predictions(**{**columns, "cell": np.concatenate(places)})
-    received = sum(batch.received for batch in batches)
-    return Batch(received, predictions, Labels(*labels), tuple(cells), dict(rejected))
 
 
 class Normaliser:

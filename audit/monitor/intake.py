@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from audit.errors import AuditError, DataError
 from audit.monitor import cloudevents
+from audit.monitor.batch import Batch
 from audit.monitor.cloudevents import MAX_EVENTS, Pairing
-from audit.monitor.events import Batch, Normaliser
-from audit.monitor.files import json_table, lines_of
+from audit.monitor.events import Normaliser
 from audit.monitor.ledger import Ledger, Received
+from audit.monitor.raw import json_table, lines_of
 
 LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines")
 PLAIN = "application/json"

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, select
 
 from audit.errors import DataError, UsageError
 from audit.monitor import schema
+from audit.monitor.batch import Batch
 from audit.monitor.cells import Cells
-from audit.monitor.events import Batch
 from audit.monitor.records import (
     add_meta,
     add_tally,

@@ -6,23 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from itertools import zip_longest
 
 import jinja2
 
 import audit
 from audit import resources
-from audit.monitor import outbox, plots
+from audit.monitor import figures, outbox, plots
 from audit.monitor.alarms import Alarm
 from audit.monitor.changes import of_gap
 from audit.monitor.decompose import Change
-from audit.monitor.distribution import Distribution
 from audit.monitor.evaluation import Evaluation
-from audit.monitor.events import REASONS
 from audit.monitor.exporter import suppressed
 from audit.monitor.judge import Assessment
 from audit.monitor.plots import Plot
-from audit.monitor.readings import LAG_BUCKETS
 from audit.monitor.series import series
 from audit.monitor.streams import Stream
 from audit.monitor.watch import Watch
@@ -104,12 +100,12 @@ def render(found: Evaluation | None, watch: Watch, problems: Sequence[str]) -> s
             "closed_alarms": sum(alarm.closed for alarm in found.alarms),
             "rows": rows,
             "drawn": [row for row in rows if row.plots],
-            "ledger": _ledger(found),
-            "coverage": _coverage(found),
-            "lags": _lags(found),
-            "advice": _advice(found),
+            "ledger": figures.ledger(found),
+            "coverage": figures.coverage(found),
+            "lags": figures.lags(found),
+            "advice": figures.advice(found),
             "cuts": [f"{cut:.4g}" for cut in found.frozen.scores.cuts] if found.frozen.scores else [],
-            "scores": _scores(found),
+            "scores": figures.scores(found),
             "sinks": sorted(outbox.states(watch.ledger).items()),
             "listed": sum(row.listed for row in rows),
             "not_watched": found.frozen.plan.not_watched,
@@ -236,95 +232,3 @@ def _alarm(alarm: Alarm, found: Evaluation) -> AlarmRow:
             "",
         ),
     )
-
-
-def _ledger(found: Evaluation) -> dict[str, object]:
-    t = found.tallies
-    rejected = {name[9:]: n for name, n in t.items() if name.startswith("rejected.") and n}
-    return {
-        "received": t.get("received", 0),
-        "accepted": t.get("accepted", 0),
-        "duplicate": t.get("duplicate", 0),
-        "rejected": sum(rejected.values()),
-        "reasons": [
-            (REASONS.get(name, name), n) for name, n in sorted(rejected.items(), key=lambda i: -i[1])
-        ],
-        "late_predictions": t.get("late.predictions", 0),
-        "unnamed": t.get("versions_unnamed", 0),
-        "late_labels": t.get("late.labels", 0),
-        "labels": t.get("labels", 0),
-        "unmatched": t.get("labels.unmatched", 0),
-        "closed": [
-            (cohort, found.settings.window_name(w)) for cohort, w in found.closed.items() if w is not None
-        ],
-    }
-
-
-def _coverage(found: Evaluation) -> list[tuple[str, str, int, int, float, str]]:
-    least = found.frozen.result.policy.suppress_below or 1
-    counts: dict[tuple[str, str], tuple[int, int]] = {}
-    for one in found.coverage:
-        key = (one.attribute, group_name((one.group,)))
-        rows, labelled = counts.get(key, (0, 0))
-        counts[key] = (rows + one.rows, labelled + one.labelled)
-    half = _half_within(found)
-    return [
-        (*key, n, k, k / n, half.get(key, "unknown")) for key, (n, k) in sorted(counts.items()) if n >= least
-    ]
-
-
-def _half_within(found: Evaluation) -> dict[tuple[str, str], str]:
-    """Within what time half of a group's labels came, in the buckets that the ledger keeps."""
-    names, made = [name for name, _ in _lags(found)], {}
-    for place, attribute in enumerate(found.settings.attributes):
-        for value in {group[place] for group in found.lags}:
-            mine = [counts for group, counts in found.lags.items() if group[place] == value]
-            total = [sum(column) for column in zip(*mine, strict=True)]
-            reached = next(i for i in range(len(total)) if 2 * sum(total[: i + 1]) >= sum(total))
-            made[attribute, group_name((value,))] = names[reached]
-    return made
-
-
-def _advice(found: Evaluation) -> list[tuple[str, str, str, str, str, int]]:
-    least = found.frozen.result.policy.suppress_below or 0
-    shown = sorted(found.advice, key=lambda a: (-abs(a.expected - a.audited), a.attribute, str(a.group)))
-    return [
-        (
-            words.title(a.metric),
-            a.attribute,
-            group_name((a.group,)),
-            figure(a.audited, 3),
-            figure(a.expected, 3),
-            a.rows,
-        )
-        for a in shown
-        if a.rows >= least
-    ]
-
-
-def _scores(found: Evaluation) -> list[tuple[Distribution, list[tuple[str, str]]]]:
-    """Each group that may be shown, with the share above each cut now and in the audit."""
-    least = found.frozen.result.policy.suppress_below or 1
-    return [
-        (
-            one,
-            [
-                (figure(now, 3), "not audited" if was is None else figure(was, 3))
-                for now, was in zip_longest(one.above, one.audited)
-            ]
-            if one.rows
-            else [],
-        )
-        for one in found.scores
-        if one.rows + one.unscored >= least
-    ]
-
-
-def _lags(found: Evaluation) -> list[tuple[str, int]]:
-    totals = [sum(column) for column in zip(*found.lags.values(), strict=True)]
-    names = [f"up to {_duration(edge)}" for edge in LAG_BUCKETS] + [f"over {_duration(LAG_BUCKETS[-1])}"]
-    return list(zip(names, totals, strict=True)) if totals else []
-
-
-def _duration(seconds: int) -> str:
-    return f"{seconds // 86_400} days" if seconds >= 86_400 else f"{seconds // 3_600} hours"

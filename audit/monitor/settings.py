@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from audit.errors import SpecError
-from audit.monitor.events import Attribute, Mapping
+from audit.monitor.mapping import Attribute, Mapping
 from audit.monitor.scores import ScoreWatch, score_watch
 from audit.result import AuditResult
 from audit.spec import AuditSpec

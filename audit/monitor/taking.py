@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from audit.monitor.events import Ints, Labels, Predictions
+from audit.monitor.batch import Ints, Labels, Predictions
 from audit.monitor.records import add_tally, get_meta, get_tally
 
 ROWS_AT_ONCE = 8_192

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from audit.monitor.blocks import pair
-from audit.monitor.events import Attribute, Mapping
+from audit.monitor.mapping import Attribute, Mapping
 from audit.monitor.streams import Stream
 
 DAY = 86_400

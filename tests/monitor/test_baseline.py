@@ -9,7 +9,7 @@ import pytest
 
 from audit.errors import UsageError
 from audit.monitor.baseline import History, plan, window_table
-from audit.monitor.events import Attribute, Mapping
+from audit.monitor.mapping import Attribute, Mapping
 from audit.monitor.settings import Settings
 from tests.monitor.make import SELECTION, TPR
 from tests.report.sample import sample_result

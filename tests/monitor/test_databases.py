@@ -10,8 +10,9 @@ import pytest
 from audit.errors import DataError, UsageError
 from audit.monitor import databases
 from audit.monitor.databases import ingest_table
-from audit.monitor.events import Attribute, Mapping, Normaliser
+from audit.monitor.events import Normaliser
 from audit.monitor.ledger import Ledger
+from audit.monitor.mapping import Attribute, Mapping
 from audit.spec.monitor import Table
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

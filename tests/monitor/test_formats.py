@@ -14,9 +14,11 @@ from audit.errors import DataError
 from audit.monitor import cloudevents as ce
 from audit.monitor import sagemaker
 from audit.monitor.closing import close
-from audit.monitor.events import Attribute, Mapping, Normaliser
-from audit.monitor.files import events_table, ingest_file
+from audit.monitor.events import Normaliser
+from audit.monitor.files import ingest_file
 from audit.monitor.ledger import Ledger
+from audit.monitor.mapping import Attribute, Mapping
+from audit.monitor.raw import events_table
 from audit.monitor.readings import lags, outcomes
 from tests.monitor.log import NOW, START, iso
 

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from audit.errors import SpecError
-from audit.monitor.events import Attribute, Normaliser
-from audit.monitor.files import events_table
+from audit.monitor.events import Normaliser
+from audit.monitor.mapping import Attribute
+from audit.monitor.raw import events_table
 from audit.monitor.settings import read
 from audit.spec import from_dict, load
 from tests.monitor.log import NOW, START, iso

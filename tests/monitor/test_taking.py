@@ -16,8 +16,9 @@ from audit.monitor import ledger as ledger_module
 from audit.monitor import schema, taking
 from audit.monitor.closing import close, drop_rows
 from audit.monitor.events import Normaliser
-from audit.monitor.files import events_table, ingest_file
+from audit.monitor.files import ingest_file
 from audit.monitor.ledger import Ledger
+from audit.monitor.raw import events_table
 from audit.monitor.readings import outcomes, tables
 from audit.monitor.watch import database_errors
 from tests.monitor import worker
