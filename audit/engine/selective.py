@@ -17,6 +17,12 @@ BANDS = 10
 """Bands of like many rows into which a group's predictions are cut, from the lowest up."""
 CHANCE = 0.001
 """Coverage that differs as far as chance alone would make it more often than this is let be."""
+CROWDED = 0.8
+"""A share of a group's rows in one bin over which its bins say nothing of where the labels are."""
+HIDDEN = (
+    "some rows have no label, and the farthest predictions stretch the bins so that {share:.0%} of the "
+    "rows{of} lie in one: whether labels are there for all predictions alike cannot be told"
+)
 UNKNOWN = (
     "some rows have no label, and the counts, which an earlier version took, do not say at which predictions"
 )
@@ -30,17 +36,21 @@ def over_predictions(
     The label coverage of each group, and of everyone, is compared between bands of its predictions that
     hold 30 rows or more: by the widest gap, which must exceed `least_gap`, and by a χ² test of equal
     coverage, Bonferroni over the groups, so that a gap of few rows is not taken for a choice. Each histogram
-    comes with its grouping; `has_label` tells of each kind of row whether it has one.
+    comes with its grouping. Where one bin holds
+    nearly all of a group, nothing can be told; `has_label` tells of each kind of row whether it has one.
     """
     tested = []
     for grouping, cells in histograms:
         if "label" not in cells.keys:
             return UNKNOWN if len(np.unique(has_label)) > 1 else None
-        rows, known, groups = _by_bin(cells, grouping)
+        rows, known, groups, varied = _by_bin(cells, grouping)
         for index, group in enumerate(groups):
+            named = f" of {grouping[0]} {group_name(group)}" if grouping else ""
+            crowd = _crowded(rows[index], known[index], varied, least_gap)
+            if crowd is not None:
+                return HIDDEN.format(share=crowd, of=named)
             bands = _bands(rows[index], known[index])
             if bands is not None:
-                named = f" of {grouping[0]} {group_name(group)}" if grouping else ""
                 tested.append((*_uneven(*bands), named))
     found = [(gap, words, named) for p, gap, words, named in tested if p <= CHANCE / len(tested)]
     gap, words, named = max(found, default=(0.0, "", ""))
@@ -49,15 +59,27 @@ def over_predictions(
 
 def _by_bin(
     cells: Cells, grouping: tuple[str, ...]
-) -> tuple[Floats, Floats, tuple[tuple[str | None, ...], ...]]:
-    """Rows, and rows with a label, by group and bin of the prediction."""
+) -> tuple[Floats, Floats, tuple[tuple[str | None, ...], ...], npt.NDArray[np.bool_]]:
+    """Rows and labelled rows by group and bin, the groups, and which bins hold unlike predictions."""
     index, groups = place(cells, grouping)
     bins, column = np.unique(cells.keys["bin"], return_inverse=True)
     flat, shape = index * len(bins) + column, (len(groups), len(bins))
     n, labelled = cells.sums["n"], cells.keys["label"] >= 0
     rows = exact_sum(n, flat, len(groups) * len(bins))
     known = exact_sum(n[labelled], flat[labelled], len(groups) * len(bins))
-    return rows.astype(np.float64).reshape(shape), known.astype(np.float64).reshape(shape), groups
+    low, high = np.full(len(bins), np.inf), np.full(len(bins), -np.inf)
+    np.minimum.at(low, column, cells.sums["low"].astype(np.float64))
+    np.maximum.at(high, column, cells.sums["high"].astype(np.float64))
+    rows, known = (part.astype(np.float64).reshape(shape) for part in (rows, known))
+    return rows, known, groups, low < high
+
+
+def _crowded(rows: Floats, known: Floats, varied: npt.NDArray[np.bool_], least_gap: float) -> float | None:
+    """The share of a group in its fullest bin, where that bin hides unlike predictions of unlike coverage."""
+    bin_ = int(rows.argmax())
+    share, coverage = rows[bin_] / rows.sum(), known[bin_] / max(rows[bin_], 1.0)
+    hides = varied[bin_] and rows[bin_] >= 2 * LEAST_ROWS and least_gap < coverage < 1 - least_gap
+    return float(share) if hides and share > CROWDED else None
 
 
 def _bands(rows: Floats, known: Floats) -> tuple[Floats, Floats] | None:

@@ -405,6 +405,24 @@ def test_labels_missing_by_chance_are_let_be(share: float, rows: int) -> None:
         assert not any("over the predictions" in words for words in found)
 
 
+def test_an_outlier_does_not_hide_which_predictions_have_labels() -> None:
+    """One prediction of a million puts all the others into one bin, which cannot say where labels are."""
+    frame = make()
+    frame.loc[0, "p"] = 1e6
+    for known in (lambda rows: rows.p < 90, lambda rows: rows.index % 2 == 0):
+        result = told(known, frame)
+        blocked = {c.blocked for c in result.comparisons if c.metric == "mae"}
+        assert result.rules[0].verdict == "inconclusive"
+        assert all("cannot be told" in words for words in blocked)
+    whole = run(frame, RULES)
+    assert not any("cannot be told" in (c.blocked or "") for c in whole.comparisons)
+    same = frame.assign(p=np.where(frame.index == 0, 1e6, 90.0))
+    assert not any(
+        "cannot be told" in (c.blocked or "")
+        for c in told(lambda rows: rows.index % 2 == 0, same).comparisons
+    )
+
+
 def test_a_violation_among_the_labelled_stays_one() -> None:
     frame = make().assign(p=lambda rows: np.where(rows.g == "a", rows.p + 120, rows.p))
     result = told(lambda rows: rows.p < rows.p.quantile(0.9), frame)
