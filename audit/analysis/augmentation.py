@@ -140,11 +140,17 @@ def _features(
                 hint=f"They share: {', '.join(shared) or 'nothing'}.",
             )
     if not wanted:
-        raise UsageError("the three sets share no feature", where="features")
+        raise UsageError(
+            "the three sets share no feature", where="features", hint="Give files with the same columns."
+        )
     for name in wanted:
         kinds = {bool(pd.api.types.is_numeric_dtype(frame[name])) for frame in sets.values()}
         if len(kinds) > 1:
-            raise DataError(f"{name!r} is a number in one set and text in another", where="features")
+            raise DataError(
+                f"{name!r} is a number in one set and text in another",
+                where="features",
+                hint="Write it alike in all three, or name the other features with --feature.",
+            )
     return wanted
 
 

@@ -39,8 +39,6 @@ def draw_rows(path: Any, size: int, seed: int) -> tuple[pd.DataFrame, int]:
             order = md5(ibis.literal(f"{_SALT}{seed}:") + numbered["audit_row"].cast("string"))
             table = numbered.order_by(order).limit(size).drop("audit_row")
         frame: pd.DataFrame = table.to_pyarrow().to_pandas()
-    if rows == 0:
-        raise DataError("has no rows", where=str(path), hint="Write one row a person under the header.")
     return frame, rows
 
 

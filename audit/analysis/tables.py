@@ -53,14 +53,22 @@ def _file(path: Path) -> ir.Table:
     if path.stat().st_size == 0:
         raise DataError("the file is empty", where=path.name, hint="Write one row a line under a header.")
     with reading(path.name):
-        connection = connect_duckdb()
-        if kind in (".parquet", ".pq"):
-            return connection.read_parquet(str(path), table_name="rows")
-        if kind in _TEXT:
-            table = connection.read_csv(
-                str(path), table_name="rows", header=True, sample_size=-1, auto_type_candidates=_TYPES
-            )
-            return connection.create_table("loaded", _with_flags(table), temp=True)
+        table = _loaded(path, kind)
+        empty = table.limit(1).count().to_pyarrow().as_py() == 0
+    if empty:
+        raise DataError("has no rows", where=str(path), hint="Write one row a person under the header.")
+    return table
+
+
+def _loaded(path: Path, kind: str) -> ir.Table:
+    connection = connect_duckdb()
+    if kind in (".parquet", ".pq"):
+        return connection.read_parquet(str(path), table_name="rows")
+    if kind in _TEXT:
+        table = connection.read_csv(
+            str(path), table_name="rows", header=True, sample_size=-1, auto_type_candidates=_TYPES
+        )
+        return connection.create_table("loaded", _with_flags(table), temp=True)
     raise UsageError(
         f"a file of an unknown kind: {path.name}", hint="Expected CSV, TSV (also .gz) or Parquet."
     )

@@ -41,7 +41,11 @@ def _kind(path: Path) -> tuple[str, bytes]:
         content = path.read_bytes()
         plain = json.loads(content)
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+        raise UsageError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(path),
+            hint="Give what --out of a command wrote.",
+        ) from error
     except ValueError as error:
         raise UsageError("is no JSON", where=str(path), hint="Give what --out of a command wrote.") from error
     for key, kind in _KNOWN_BY.items():

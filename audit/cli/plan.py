@@ -171,7 +171,11 @@ def read(path: Path, module: str, kind: str) -> Any:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+        raise UsageError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(path),
+            hint="Give what --out of the command wrote.",
+        ) from error
     return codec.loads(getattr(importlib.import_module(module), kind), content, where=str(path))
 
 

@@ -49,6 +49,10 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror or error}", where=str(file)) from error
+        raise UsageError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(file),
+            hint="Name a CSV file that you may read.",
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError("is no UTF-8 text", where=str(file), hint="Save it as CSV UTF-8.") from error

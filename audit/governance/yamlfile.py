@@ -102,7 +102,11 @@ def load(path: Path) -> Document:
         raw = path.read_bytes()
         text = raw.decode("utf-8")
     except OSError as error:
-        raise SpecError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
+        raise SpecError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(path),
+            hint="Name a YAML file that is there and that you may read.",
+        ) from error
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise SpecError("not UTF-8 text", where=f"{path}:{line}", hint="Save it as UTF-8.") from error

@@ -206,9 +206,7 @@ def fact(case: Case, judged: Judged, *, also: tuple[str, ...] = ()) -> Fact:
         detectable=shown("–" if detectable is None else numbers.figure(detectable, 3)),
         rows_needed=None if finding.rows_needed is None or hidden else f"{finding.rows_needed:,}",
         rows_note=None if row.rows_needed_note is None or hidden else numbers.clean(row.rows_needed_note),
-        alone=None
-        if hidden or finding.verdict is not Verdict.INCONCLUSIVE
-        else alone(row, rule, case.result.policy, judged.adjusted),
+        alone=None if hidden else _alone(case, judged),
         blocked=None if row.blocked is None or hidden else numbers.clean(row.blocked),
         undefined=None if row.why is None or hidden else numbers.clean(row.why),
         by_point=rule.judge == "estimate",
@@ -219,6 +217,12 @@ def fact(case: Case, judged: Judged, *, also: tuple[str, ...] = ()) -> Fact:
         else f"{numbers.clean(waiver.approver)}, {numbers.clean(waiver.expires)}",
         also=also,
     )
+
+
+def _alone(case: Case, judged: Judged) -> str | None:
+    if judged.finding.verdict is not Verdict.INCONCLUSIVE:
+        return None
+    return alone(judged.row, judged.rule, case.result.policy, judged.adjusted)
 
 
 def is_ratio(comparison: str) -> bool:

@@ -140,7 +140,8 @@ def _read(path: Path) -> bytes:
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SpecError(f"cannot be read: {reason}", where=str(path)) from None
+        hint = "Name the policy file, audit.yaml as a rule, by a path that you may read."
+        raise SpecError(f"cannot be read: {reason}", where=str(path), hint=hint) from None
     if len(content) > MOST_BYTES:
         raise SpecError(
             f"the file is larger than {MOST_BYTES:,} bytes",

@@ -255,3 +255,22 @@ def test_many_groups_are_listed_by_size(tmp_path: Path, capsys: pytest.CaptureFi
     assert "consistency of large: " in said
     assert said.count("consistency") == 30
     assert "And 172 more, of smaller groups; --json has all." in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["diagnose", "rows.csv", "--label", "y", "--prediction", "p", "--split", "s", "--target", "0.1"],
+        ["slices", "rows.csv", "--label", "y", "--prediction", "p"],
+        ["individuals", "rows.csv", "--attribute", "g", "--prediction", "p"],
+        ["augment-check", "rows.csv", "rows.csv", "rows.csv"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_header_alone_is_no_data(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("y,p,s,g\n")
+    assert main(words) == 4
+    assert "rows.csv: has no rows\n  Hint: " in capsys.readouterr().err

@@ -436,3 +436,43 @@ def test_an_interrupt_while_the_command_is_loaded(
     monkeypatch.setattr("audit.start.importlib.import_module", pressed)
     assert start.main() == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["verify-report", "X", "--profile", "ll144"],
+        ["data", "rows.csv", "--attribute", "sex", "--population", "X"],
+        ["plan", "draft", "BUNDLE", "--slices", "X"],
+        ["report", "BUNDLE", "--with", "X"],
+        ["slices", "X"],
+        ["init", "X"],
+        ["run", "X"],
+        ["gate", "X"],
+        ["verify", "X"],
+        ["merge", "X", "BUNDLE", "--out", "sum"],
+        ["compare", "X", "BUNDLE"],
+        ["choose", "--answers", "X"],
+        ["validate", "X"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("what", ["gone", "folder", "bytes"])
+def test_what_cannot_be_read_says_what_to_give(
+    what: str, words: list[str], place: Path, green: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = place / f"{what}.csv"
+    if what == "folder":
+        named.mkdir()
+    elif what == "bytes":
+        named.write_bytes(bytes(range(128, 256)) * 9)
+    before = sorted(path.name for path in place.iterdir())
+    given = {"X": str(named), "BUNDLE": str(green)}
+    if words[0] == "validate" and what == "folder":
+        given["X"] = str(named / "audit.yaml")
+    capsys.readouterr()
+    assert main([given.get(word, word) for word in words]) in (2, 4)
+    said = capsys.readouterr().err
+    assert "internal error" not in said
+    assert "Hint: " in said
+    assert sorted(path.name for path in place.iterdir()) == before
