@@ -85,6 +85,25 @@ def test_a_select_and_its_faults_are_named(place):
         read(place, ledger)
 
 
+def test_rows_that_another_process_read_meanwhile_are_not_counted_twice(place, monkeypatch):
+    ledger, other = (Ledger(f"sqlite:///{place}/ledger.db") for _ in range(2))
+    add(place, 0, 10, written=datetime(2026, 6, 1))
+    plain = databases._parts
+
+    def meanwhile(*given):
+        for part in plain(*given):
+            monkeypatch.setattr(databases, "_parts", plain)
+            read(place, other)
+            yield part
+
+    monkeypatch.setattr(databases, "_parts", meanwhile)
+    with pytest.raises(DataError, match="another process reads this source"):
+        read(place, ledger)
+    assert ledger.tallies() == {"accepted": 10, "predictions": 10, "received": 10}
+    ledger.close()
+    other.close()
+
+
 @pytest.mark.slow
 def test_postgres_gives_the_same(place, postgres_url):
     ibis = pytest.importorskip("ibis")
