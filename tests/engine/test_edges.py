@@ -20,6 +20,7 @@ from audit.engine.edges import value_edges
 from audit.engine.exclusions import FILTERED, GAP, NO_PREDICTION
 from audit.engine.merge import merge
 from audit.engine.sums import exact
+from audit.errors import DataError
 from tests.engine.make import audited, estimate, run, spec
 
 SCORED = {"label": "y", "score": "s"}
@@ -152,6 +153,16 @@ def test_parts_are_merged_in_any_order():
     named = [(f"site {i}", counted(part)) for i, part in enumerate(parts)]
     for order in itertools.permutations(named):
         assert merge(order).save() == together
+
+
+def test_parts_that_cannot_be_merged_are_told_why():
+    parts = [
+        (f"site {i}", counted(rows(i, np.random.default_rng(i).normal(100 * i, 9, 3000)))) for i in range(2)
+    ]
+    with pytest.raises(DataError, match="score bins differ") as raised:
+        merge(parts)
+    assert raised.value.where == "site 0 and site 1"
+    assert "one formula" in str(raised.value.hint)
 
 
 def test_reasons_stand_in_the_order_of_the_rows_read_together():
