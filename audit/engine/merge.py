@@ -34,7 +34,8 @@ def merge(parts: Sequence[tuple[str, Counts]]) -> Counts:
             raise DataError(
                 error.what,
                 where=f"{first} and {name}",
-                hint="Audit every site by one audit.yaml that differs in its source alone, with "
+                hint=error.hint
+                or "Audit every site by one audit.yaml that differs in its source alone, with "
                 "data.positive written out.",
             ) from error
     notes = []

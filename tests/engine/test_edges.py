@@ -154,6 +154,16 @@ def test_parts_are_merged_in_any_order():
         assert merge(order).save() == together
 
 
+def test_parts_that_cannot_be_merged_are_told_why():
+    parts = [
+        (f"site {i}", counted(rows(i, np.random.default_rng(i).normal(100 * i, 9, 3000)))) for i in range(2)
+    ]
+    with pytest.raises(DataError, match="score bins differ") as raised:
+        merge(parts)
+    assert raised.value.where == "site 0 and site 1"
+    assert "one formula" in str(raised.value.hint)
+
+
 def test_reasons_stand_in_the_order_of_the_rows_read_together():
     one, two = left_out(19, grid(4, 400, 10), 0.5), rows(20, grid(5, 300, 10)).assign(p="1", keep=1, k=1)
     two.loc[5, "p"] = " "
