@@ -20,6 +20,7 @@ from audit.engine.edges import logit_edges, value_edges
 from audit.engine.exclusions import FILTERED, GAP, NO_PREDICTION
 from audit.engine.merge import merge
 from audit.engine.sums import exact, score_sums
+from audit.errors import DataError
 from tests.engine.make import audited, estimate, run, spec
 
 SCORED = {"label": "y", "score": "s"}
