@@ -42,6 +42,15 @@ def draw_rows(path: Any, size: int, seed: int) -> tuple[pd.DataFrame, int]:
     return frame, rows
 
 
+def decided_rows(frame: pd.DataFrame, prediction: str | None) -> tuple[pd.DataFrame, int]:
+    """The rows that have a decision, and how many have none; all of them where a model is to decide."""
+    if prediction is None:
+        return frame, 0
+    held = frame[prediction]
+    known = held.notna() & (held.astype("string").str.strip() != "")
+    return frame[known].reset_index(drop=True), int((~known).sum())
+
+
 def consistency(X: Floats, decisions: Floats, *, neighbours: int = NEIGHBOURS) -> Floats:
     """1 − |ŷ_i − mean of ŷ over the k nearest others|, a value a row, shape (n,).
 

@@ -46,6 +46,7 @@ def command(file: Path, attribute: str, model_name: str | None, as_json: bool, *
     features = given["features"]
     with output.progress("Measuring", quiet=as_json):
         individuals.require(frame, attribute, given["prediction"])
+        frame, undecided = individuals.decided_rows(frame, given["prediction"])
         decided = frame[given["prediction"]].to_numpy() if given["prediction"] else model.decide(frame)
         if not features:
             features = model.features if model is not None and model.features else None
@@ -55,9 +56,17 @@ def command(file: Path, attribute: str, model_name: str | None, as_json: bool, *
         if model is not None:
             found += individuals.measure_flips(frame, model, attribute)
     if as_json:
-        output.echo_json({"rows": rows, "measured_on": len(frame), "measures": codec.to_plain(found)})
+        output.echo_json(
+            {
+                "rows": rows,
+                "measured_on": len(frame),
+                "without_prediction": undecided,
+                "measures": codec.to_plain(found),
+            }
+        )
         return 0
-    output.echo(f"{len(frame):,} of {rows:,} rows")
+    left_out = f"; {undecided:,} of the rows drawn have no prediction and are left out" if undecided else ""
+    output.echo(f"{len(frame):,} of {rows:,} rows{left_out}")
     shown = sorted(found, key=lambda one: (one.group is not None, -one.n))[:LISTED]
     for one in found:
         if one in shown:

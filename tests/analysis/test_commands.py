@@ -274,3 +274,18 @@ def test_a_header_alone_is_no_data(
     Path("rows.csv").write_text("y,p,s,g\n")
     assert main(words) == 4
     assert "rows.csv: has no rows\n  Hint: " in capsys.readouterr().err
+
+
+def test_a_row_without_a_decision_is_left_out_and_counted(tmp_path, capsys):
+    (tmp_path / "rows.csv").write_text(
+        "g,x,p\n" + "".join(f"{'ab'[i % 2]},{i},{('', 'yes', 'no')[i % 3]}\n" for i in range(90))
+    )
+    command = ["individuals", str(tmp_path / "rows.csv"), "--attribute", "g", "--prediction", "p"]
+    assert main(command) == 0
+    assert "60 of 90 rows; 30 of the rows drawn have no prediction" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["measured_on"], found["without_prediction"]) == (90, 60, 30)
+    assert found["measures"][0]["n"] == 60
