@@ -99,9 +99,11 @@ def alone(c: Comparison, rule: Rule, policy: Policy, adjusted: float | None) -> 
 
     The interval is that of one comparison. A violation is shown among all that were looked at.
     """
-    if rule.judge == "estimate" or c.p_violation is None or adjusted is None:
+    if rule.judge == "estimate" or adjusted is None or adjusted <= policy.alpha:
         return None
-    if not c.p_violation <= policy.alpha < adjusted:
+    below = rule.lower is not None and c.high is not None and c.high < rule.lower
+    above = rule.upper is not None and c.low is not None and c.low > rule.upper
+    if not below and not above:
         return None
     bound = bound_words(rule.lower, rule.upper)
     return (

@@ -62,12 +62,18 @@ def test_a_hair_under_and_over_the_level() -> None:
     assert judge(two, one)[2] is Verdict.INCONCLUSIVE
 
 
-def test_an_interval_outside_the_bound_that_decides_nothing_is_explained() -> None:
-    two = [comparison("a", 1, 0.03), comparison("b", 1, 0.9)]
-    first, second = judge(two, policy())[0]
-    assert "; taken alone it lies outside the bound" in first.why
-    assert "among all comparisons that is not shown (adjusted p 0.06)" in first.why
-    assert "neither inside nor outside" in second.why
+@pytest.mark.parametrize(
+    ("low", "high", "outside"),
+    [(-0.4, -0.11, True), (0.11, 0.4, True), (-0.4, -0.09, False), (-0.4, -0.1, False), (None, None, False)],
+)
+def test_an_interval_outside_the_bound_that_decides_nothing_is_explained(low, high, outside) -> None:
+    """Whatever the p value of one comparison: what is said is of the interval that stands beside it."""
+    shown = replace(comparison("a", 1, 0.03), low=low, high=high)
+    asked = policy(replace(rule("approval"), lower=-0.1, upper=0.1))
+    (first, _), *_ = judge([shown, comparison("b", 1, 0.9)], asked)
+    assert ("; taken alone it lies outside the bound" in first.why) == outside
+    assert ("among all comparisons that is not shown (adjusted p 0.06)" in first.why) == outside
+    assert ("neither inside nor outside" in first.why) != outside
 
 
 def test_the_family_is_the_policy_or_the_rule() -> None:
