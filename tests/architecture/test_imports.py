@@ -10,6 +10,7 @@ from tests.architecture.modules import Import, imports, modules
 FLOORS = {
     "shown": -1,
     "result": 0,
+    "subject": -1,
     "codec": 0,
     "registry": 0,
     "resources": 0,

@@ -98,8 +98,12 @@ def mean_score(scored: Scored, labels: list[int], reason: str) -> BoundedMean:
 
 
 def _places(scored: Scored, labels: list[int]) -> tuple[Floats, Floats, Floats]:
-    """Where everyone's scores of each bin lie, and the least and greatest score of each group."""
+    """Where everyone's scores of each bin lie, and the least and greatest score of each group.
+
+    Scores outside [0, 1], of which no mean is taken, are held within; no score is infinite.
+    """
     low, high = scored.low[:, :, labels].min(axis=2), scored.high[:, :, labels].max(axis=2)
+    low, high = (np.where(np.isfinite(end), np.clip(end, 0.0, 1.0), end) for end in (low, high))
     first, last = low.min(axis=0), high.max(axis=0)
     seen = first <= last
     at = np.where(seen, (np.where(seen, first, 0.0) + np.where(seen, last, 0.0)) / 2, 0.0)
