@@ -1,4 +1,4 @@
-"""What the reader of a regression or a multiclass audit wants first: errors, spread, classes by group."""
+"""What the reader of a regression, a multiclass or a ranking audit wants first: errors, classes, places."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from audit.report.groups import SHADES, Cell, GroupRow, cell
 from audit.report.svg import Drawing, draw_parts
 from audit.result import Group
 
-FIRST = ("mean_residual", "mae")
+ERRORS = ("mean_residual", "mae")
+PLACES = ("top_k_rate", "exposure", "exposure_per_relevance")
 RECALL = "true_positive_rate"
 MOST_CLASSES, MOST_GROUPS = 100, 8
 CONFUSED_CLASSES, CONFUSED_GROUPS = 20, 6
@@ -22,7 +23,7 @@ CONFUSED_CLASSES, CONFUSED_GROUPS = 20, 6
 
 @dataclass(frozen=True, slots=True)
 class TaskFigure:
-    """A plot by group, or a table of classes; `kind` is error, spread, recall or confusion."""
+    """A plot by group, or a table of classes; `kind` is error, spread, recall, confusion or place."""
 
     anchor: str
     kind: str
@@ -51,6 +52,8 @@ def task_figures(case: Case) -> tuple[TaskFigure, ...]:
             made += _regression(case, grouping, shown, len(groups))
         elif case.result.data.task == "multiclass":
             made += _multiclass(case, grouping, shown, len(groups))
+        elif case.result.data.task == "ranking":
+            made += _points(case, "place", PLACES, grouping, shown, len(groups))
     kinds = list(dict.fromkeys(figure.kind for figure in made))
     made.sort(key=lambda figure: kinds.index(figure.kind))
     return tuple(_numbered(figure, place) for place, figure in enumerate(made, 1))
@@ -63,20 +66,33 @@ def _numbered(figure: TaskFigure, place: int) -> TaskFigure:
 
 
 def _regression(case: Case, grouping: tuple[str, ...], groups: list[Group], count: int) -> list[TaskFigure]:
+    made = _points(case, "error", ERRORS, grouping, groups, count)
+    spread = _spread(case, grouping, groups)
+    if spread:
+        said = words.words()["plot"]
+        axis = Axis("Prediction", log=False, columns=("median", said["n"], ""), whole=True)
+        made.append(_plotted("spread", "spread", "Predictions", grouping, spread, axis, groups, count))
+    return made
+
+
+def _points(
+    case: Case,
+    kind: str,
+    metrics: tuple[str, ...],
+    grouping: tuple[str, ...],
+    groups: list[Group],
+    count: int,
+) -> list[TaskFigure]:
+    """A plot for each metric that was measured: everyone's value, and each group's."""
     made = []
-    for metric in FIRST:
+    for metric in metrics:
         rows = [row for group in [(), *groups[:MOST_ROWS]] if (row := _row(case, metric, grouping, group))]
         if not rows:
             continue
         said = words.words()["plot"]
         parity = 0.0 if metric == "mean_residual" else None
         axis = Axis(words.title(metric), log=False, parity=parity, columns=(said["value"], said["n"], ""))
-        made.append(_plotted("error", metric, words.title(metric), grouping, rows, axis, groups, count))
-    spread = _spread(case, grouping, groups)
-    if spread:
-        said = words.words()["plot"]
-        axis = Axis("Prediction", log=False, columns=("median", said["n"], ""), whole=True)
-        made.append(_plotted("spread", "spread", "Predictions", grouping, spread, axis, groups, count))
+        made.append(_plotted(kind, metric, words.title(metric), grouping, rows, axis, groups, count))
     return made
 
 

@@ -119,6 +119,28 @@ def test_a_ranking_says_how_many_places_are_the_top() -> None:
     assert codec.loads(AuditResult, codec.dumps(result), where="audit.json") == result
 
 
+def test_a_ranking_shows_top_places_and_exposure_by_group() -> None:
+    draw = np.random.default_rng(3)
+    ranks = np.concatenate([draw.permutation(20) + 1 for _ in range(40)])
+    frame = pd.DataFrame({"g": draw.choice(HOSTILE, 800), "q": np.repeat(np.arange(40), 20), "r": ranks})
+    data = {"task": "ranking", "top": 5, "columns": {"query": "q", "rank": "r"}, "attributes": {"g": {}}}
+    spec = from_dict({"system": {"name": "s"}, "data": data, "policy": {"rules": []}})
+    result = audit(spec, frame=frame, created_at="2026-01-01T00:00:00Z")[0]
+    top, exposure = task_figures(Case(result))
+    assert [(f.kind, f.title) for f in (top, exposure)] == [
+        ("place", "Rate of top places"),
+        ("place", "Exposure"),
+    ]
+    for group, part in frame.groupby("g"):
+        for figure, value in ((top, (part.r <= 5).mean()), (exposure, (1 / np.log2(1 + part.r)).mean())):
+            (row,) = (row for row in figure.rows if row.group == clean(str(group)))
+            assert float(row.cells[0].value) == pytest.approx(value, abs=0.006)
+    page = html_of(result)
+    assert page.count("<summary>Numbers of this plot</summary>") == 2
+    assert "Top places and exposure by group" in page
+    assert "<script>alert" not in page
+
+
 def test_small_groups_are_withheld_from_the_first_figures() -> None:
     frame = numbers_frame(400)
     frame.loc[:2, "g"] = "few"
