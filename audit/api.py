@@ -195,15 +195,16 @@ def audit(
         "intersections": intersections,
         "missing": missing,
     }
+    system = {"name": name, "version": version, "outcome": outcome, "utility": utility}
+    return run(_spec(system, data, policy, rules), frame=frame, created_at=created_at, history=history)
+
+
+def _spec(
+    system: dict[str, Any], data: dict[str, Any], policy: dict[str, Any], rules: Iterable[RULE]
+) -> AuditSpec:
+    """The policy file that says the same."""
     written = [{"metric": rule} if isinstance(rule, str) else rule for rule in _several(rules, "rules")]
-    spec = from_dict(
-        {
-            "system": _given({"name": name, "version": version, "outcome": outcome, "utility": utility}),
-            "data": _given(data),
-            "policy": {**policy, "rules": written},
-        }
-    )
-    return run(spec, frame=frame, created_at=created_at, history=history)
+    return from_dict({"system": _given(system), "data": _given(data), "policy": {**policy, "rules": written}})
 
 
 def _path(given: Any) -> str | os.PathLike[str]:

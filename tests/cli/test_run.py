@@ -7,7 +7,6 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -298,28 +297,6 @@ def test_a_disk_that_fills_up_leaves_what_was(place: Path, existing: bool) -> No
     assert "Traceback" not in done.stderr
     assert {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
     assert (place / "out").exists() == existing
-
-
-@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare(1) to make a small disk with")
-def test_a_small_disk(place: Path) -> None:
-    (place / "disk").mkdir()
-    inside = (
-        "mount -t tmpfs -o size=48k tmpfs disk || exit 77; "
-        f"{sys.executable} -m audit run --out disk/out; code=$?; ls -A disk; exit $code"
-    )
-    done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside],
-        cwd=place,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode in (1, 77) and "error:" not in done.stderr:
-        pytest.skip(f"no disk could be mounted here: {done.stderr.strip()[:100]}")
-    assert done.returncode == 4, done.stderr
-    assert "No space left" in done.stderr
-    assert done.stdout == ""
 
 
 class TestInit:
